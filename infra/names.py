@@ -1,0 +1,57 @@
+"""The words everyone shares: label keys, type tokens, resource names, metric names."""
+
+from hashlib import sha256
+
+DOMAIN = "modelunits.dev"
+"""Prefix of every label, annotation and taint key of ours."""
+
+FLEET = "modelunits:index:Fleet"
+NODE_POOL = "modelunits:index:NodePool"
+TEAM = "modelunits:index:Team"
+ENDPOINT = "modelunits:index:Endpoint"
+"""Type tokens of our Pulumi components."""
+
+LABEL_STACK = f"{DOMAIN}/stack"
+LABEL_TEAM = f"{DOMAIN}/team"
+LABEL_ENDPOINT = f"{DOMAIN}/endpoint"
+LABEL_ROLE = f"{DOMAIN}/role"
+LABEL_BILLING = f"{DOMAIN}/billing"
+LABEL_MACHINE = f"{DOMAIN}/machine"
+LABEL_POOL = f"{DOMAIN}/pool"
+
+TAINT_POOL = f"{DOMAIN}/pool"
+"""Taint on every node of ours: only workloads bought for that pool may land there."""
+
+TAINT_GPU = "nvidia.com/gpu"
+"""Taint key that GPU nodes carry by convention; also the name of the GPU resource."""
+
+GPU_RESOURCE = "nvidia.com/gpu"
+
+HELD_REQUESTS_METRIC = "modelunits_held_requests"
+"""Requests that the door in front of an endpoint holds while no engine can take them."""
+
+
+def endpoint_id(project: str, stack: str, name: str) -> str:
+    """Return the id that callers send as `model`: stable, unique, a valid DNS label."""
+    digest = sha256(f"{project}/{stack}/{name}".encode()).hexdigest()
+    return f"ep-{name}-{digest[:6]}"
+
+
+def namespace(stack: str, team: str) -> str:
+    """Return the namespace of a team in a stack."""
+    return f"{stack}-{team}"
+
+
+def node_pool_name(stack: str, machine: str, billing: str) -> str:
+    """Return the cluster-wide name of the node pool of one machine and billing in a stack."""
+    return f"{stack}-{machine}-{billing}"
+
+
+def service_name(endpoint: str, role: str) -> str:
+    """Return the name of the Service, and of what belongs to it, for a role of an endpoint."""
+    return f"{endpoint}-{role}"
+
+
+def workload_name(endpoint: str, role: str, billing: str) -> str:
+    """Return the name of the Deployment or LeaderWorkerSet of a role's reserved or hourly units."""
+    return f"{endpoint}-{role}-{billing}"
