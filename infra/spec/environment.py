@@ -1,0 +1,122 @@
+"""Facts about a place: `modelunits:environment` in `stacks/Pulumi.<stack>.yaml`."""
+
+from datetime import date
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from infra.spec.base import CatalogName, FrozenMap, Name, Person, Reason, Spec
+from infra.spec.quantities import MemoryGib
+
+
+def _known_time_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise PydanticCustomError("time_zone", "must be an IANA time zone such as UTC or Asia/Shanghai")
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_known_time_zone)]
+
+
+class Cluster(Spec):
+    """Which Kubernetes cluster the stack deploys to."""
+
+    context: str | None = Field(default=None, examples=["prod-gpu"])
+    """The kubeconfig context; default: the current one."""
+    identifier: str | None = Field(default=None, examples=["prod-gpu-1"])
+    """The cluster's lasting identity; default: the context. Changing it replaces everything."""
+
+
+class NodeClass(Spec):
+    """The cloud's own node class object that Karpenter launches a machine with; made by the platform team."""
+
+    group: str = Field(examples=["karpenter.k8s.aws"])
+    kind: str = Field(examples=["EC2NodeClass"])
+    name: str = Field(examples=["h20"])
+
+
+class MachineFacts(Spec):
+    """A machine of this environment; facts that are not given come from the catalog."""
+
+    node_class: NodeClass | None = None
+    """Needed where nodes is karpenter."""
+    instance_types: tuple[str, ...] = Field(default=(), examples=[["p5.48xlarge"]])
+    """Instance types that Karpenter may launch; default: those of the catalog."""
+    reserved: int = Field(default=0, ge=0, le=100_000)
+    """Machines paid by the month."""
+    max: int = Field(ge=0, le=100_000)
+    """Machines at most, reserved ones included."""
+    gpu: CatalogName | None = None
+    """For a machine that the catalog lacks: its GPU."""
+    gpus: int | None = Field(default=None, ge=1, le=64)
+    """For a machine that the catalog lacks: GPUs of one machine."""
+    memory: MemoryGib | None = None
+    """For a machine that the catalog lacks: its main memory."""
+    vcpus: int | None = Field(default=None, ge=1)
+    """For a machine that the catalog lacks: its CPUs."""
+
+
+class Team(Spec):
+    """A team and what it may use."""
+
+    quota: FrozenMap[CatalogName, int] = Field(default={}, examples=[{"h20-8": 24}])
+    """Units of each machine that the team may reach at peak; a machine not named: none."""
+
+
+class MachinePrice(Spec):
+    """What one whole machine costs."""
+
+    hourly: float = Field(ge=0)
+    monthly: float = Field(ge=0)
+
+
+class Prices(Spec):
+    """Prices of this environment, by machine; they replace the catalog's public ones."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, MachinePrice]
+
+    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+
+    def of(self, machine: str) -> MachinePrice | None:
+        """Return the price of a machine, or None where this environment names none."""
+        return self.__pydantic_extra__.get(machine)
+
+
+class ModerationService(Spec):
+    """The judge that the gateway asks about inputs and outputs."""
+
+    url: str = Field(pattern=r"^https?://[^\s]+$")
+
+
+class Exemption(Spec):
+    """A rule that does not bind an endpoint for a while, with who answers for it."""
+
+    rule: CatalogName
+    endpoint: Name
+    reason: Reason
+    owner: Person
+    until: date
+    """The last day on which the exemption holds."""
+
+
+class Environment(Spec):
+    """Facts about a place: cluster, machines, teams, prices."""
+
+    cluster: Cluster = Cluster()
+    nodes: Literal["karpenter", "existing"]
+    """karpenter: we make node pools. existing: nodes and their labels are there already."""
+    time_zone: TimeZone = "UTC"
+    """Where the days of purchases begin and end."""
+    machines: FrozenMap[CatalogName, MachineFacts]
+    teams: FrozenMap[Name, Team]
+    prices: Prices = Prices()
+    moderation: ModerationService | None = None
+    exemptions: tuple[Exemption, ...] = ()
+
+
+def zone(environment: Environment) -> ZoneInfo:
+    """Return the environment's time zone."""
+    return ZoneInfo(environment.time_zone)
