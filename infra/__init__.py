@@ -1,0 +1,1 @@
+"""Model Units: endpoint specs to GPU node pools, vLLM deployments and autoscalers."""

@@ -1,0 +1,1 @@
+"""One rule, three gates: named judgements of plans and manifests."""

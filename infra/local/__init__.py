@@ -1,0 +1,1 @@
+"""The embedded cluster and toolchain for one machine."""

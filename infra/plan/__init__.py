@@ -1,0 +1,1 @@
+"""What will exist: pure functions from specs to a plan."""

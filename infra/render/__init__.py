@@ -1,0 +1,1 @@
+"""Plan to Kubernetes manifests, as plain data: pure functions."""
