@@ -1,0 +1,1 @@
+"""How much memory and speed a model gets from GPUs: pure arithmetic."""

@@ -1,0 +1,1 @@
+"""Facts about GPUs, machines, models and engines, as data."""
