@@ -1,0 +1,70 @@
+"""What the commands share: arguments, the date, how a command fails."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from infra.check import check_stack
+from infra.plan.model import Plan
+from infra.problems import SpecError
+
+
+def _project_root(given: Path | None) -> Path:
+    """Return the nearest folder, from here upwards, that holds a Pulumi.yaml."""
+    start = (given or Path.cwd()).resolve()
+    found = next((folder for folder in (start, *start.parents) if (folder / "Pulumi.yaml").is_file()), None)
+    if found is None:
+        fail(f"no Pulumi.yaml in {start} or above; run this inside a Model Units project")
+    return found
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no date such as 2026-12-31") from None
+
+
+StackName = Annotated[str, typer.Argument(help="The stack: dev, prod, local …", show_default=False)]
+Root = Annotated[
+    Path,
+    typer.Option(
+        "--root",
+        help="The project's folder; default: the nearest one with a Pulumi.yaml.",
+        callback=_project_root,
+        default_factory=lambda: None,
+        show_default=False,
+    ),
+]
+AsOf = Annotated[
+    date | None,
+    typer.Option(parser=_date, metavar="DATE", help="The day on which purchases count; default: today."),
+]
+
+
+def today() -> date:
+    """Return the date on this machine; the only clock of the commands."""
+    return date.today()
+
+
+def fail(message: str) -> NoReturn:
+    """End the command with a message and exit code 1."""
+    typer.echo(f"modelunits: {message}", err=True)
+    raise typer.Exit(1)
+
+
+def fail_with(error: SpecError) -> NoReturn:
+    """End the command with every problem on a line of its own, and exit code 1."""
+    for problem in error.problems:
+        typer.echo(str(problem), err=True)
+    raise typer.Exit(1)
+
+
+def plan_or_fail(root: Path, stack: str, as_of: date) -> Plan:
+    """Return the plan of a stack that has no problems; otherwise say them all and end."""
+    try:
+        return check_stack(root, stack, as_of).usable_plan()
+    except SpecError as error:
+        fail_with(error)

@@ -1,0 +1,24 @@
+"""The `modelunits` command."""
+
+import typer
+
+from infra.cli import check, local, plan, render, schemas, status
+
+app = typer.Typer(
+    name="modelunits",
+    help="LLM endpoints from short YAML files: check, plan and render them, and see how they run.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(check.check)
+app.command()(plan.plan)
+app.command()(render.render)
+app.command()(status.status)
+app.command()(schemas.schemas)
+app.add_typer(local.app, name="local")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,1 @@
+"""What is there now: endpoints as a cluster shows them."""
