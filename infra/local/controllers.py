@@ -1,0 +1,151 @@
+"""The controllers of the local cluster, as processes: the real Karpenter, LeaderWorkerSet and KEDA, and the
+stand-in for Prometheus."""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from infra.local import prometheus_stand_in
+from infra.local.processes import Process
+from infra.local.toolchain import Tool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Ports of this machine that the controllers of one cluster use."""
+
+    prometheus: int
+    karpenter_health: int
+    karpenter_metrics: int
+    lws_health: int
+    lws_webhooks: int
+    keda_health: int
+    keda_metrics_service: int
+    keda_api: int
+    keda_adapter_metrics: int
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the controllers' processes."""
+    return ("prometheus", "karpenter", "lws", "keda-operator", "keda-adapter")
+
+
+def write_files(cluster: Path, certificates: Path, ports: Ports, instance_types: str) -> None:
+    """Write the files that the controllers read."""
+    keys = cluster / "certificates"
+    keys.mkdir(parents=True, exist_ok=True)
+    for name, source in (("ca.crt", "ca.crt"), ("tls.crt", "admin.crt"), ("tls.key", "admin.key")):
+        (keys / name).write_bytes((certificates / source).read_bytes())
+    (keys / "tls.key").chmod(0o600)
+    (cluster / "instance-types.json").write_text(instance_types)
+    (cluster / "lws.json").write_text(
+        json.dumps(
+            {
+                "apiVersion": "config.lws.x-k8s.io/v1alpha1",
+                "kind": "Configuration",
+                "leaderElection": {"leaderElect": False},
+                "internalCertManagement": {"enable": False},
+                "webhook": {"host": "127.0.0.1", "port": ports.lws_webhooks, "certDir": str(keys)},
+                "health": {"healthProbeBindAddress": f"127.0.0.1:{ports.lws_health}"},
+                "metrics": {"bindAddress": "0"},
+            }
+        )
+    )
+
+
+def controllers(
+    cluster: Path, tools: Mapping[str, Tool], certificates: Path, ports: Ports
+) -> tuple[Process, ...]:
+    """Return the controllers' processes. Their files have to be there."""
+    kubeconfig = cluster / "kubeconfig.yaml"
+    keys = cluster / "certificates"
+    reach = {"KUBECONFIG": str(kubeconfig)}
+    return (
+        Process(
+            name="prometheus",
+            command=(
+                sys.executable,
+                prometheus_stand_in.__file__,
+                str(ports.prometheus),
+                str(cluster / "series.json"),
+            ),
+            health=f"http://127.0.0.1:{ports.prometheus}/",
+            reads=(Path(prometheus_stand_in.__file__),),
+        ),
+        Process(
+            name="karpenter",
+            command=(str(tools["karpenter-kwok"].path),),
+            environment={
+                **reach,
+                "SYSTEM_NAMESPACE": "kube-system",
+                "DISABLE_LEADER_ELECTION": "true",
+                "METRICS_PORT": str(ports.karpenter_metrics),
+                "HEALTH_PROBE_PORT": str(ports.karpenter_health),
+                "INSTANCE_TYPES_FILE_PATH": str(cluster / "instance-types.json"),
+                # With the gate on, the simulated cloud gives reserved offerings no reservation id and
+                # Karpenter 1.14.0's scheduler panics. Real clouds keep the gate on.
+                "FEATURE_GATES": "ReservedCapacity=false",
+            },
+            health=f"http://127.0.0.1:{ports.karpenter_health}/healthz",
+            reads=(kubeconfig, cluster / "instance-types.json"),
+        ),
+        Process(
+            name="lws",
+            command=(str(tools["lws"].path), f"--config={cluster / 'lws.json'}", "--zap-log-level=info"),
+            environment=reach,
+            health=f"https://127.0.0.1:{ports.lws_webhooks}/",
+            reads=(kubeconfig, cluster / "lws.json", keys / "tls.crt"),
+        ),
+        Process(
+            name="keda-operator",
+            command=(
+                str(tools["keda-operator"].path),
+                "--leader-elect=false",
+                "--enable-cert-rotation=false",
+                f"--cert-dir={keys}",
+                "--metrics-bind-address=0",
+                f"--health-probe-bind-address=127.0.0.1:{ports.keda_health}",
+                f"--metrics-service-bind-address=127.0.0.1:{ports.keda_metrics_service}",
+            ),
+            environment={
+                **reach,
+                "WATCH_NAMESPACE": "",
+                "POD_NAMESPACE": "keda",
+                "KEDA_CLUSTER_OBJECT_NAMESPACE": "keda",
+                "NO_PROXY": "",
+                # Queries to any Prometheus address end at the stand-in; the API server is on loopback,
+                # which Go never proxies.
+                "HTTP_PROXY": f"http://127.0.0.1:{ports.prometheus}",
+            },
+            health=f"http://127.0.0.1:{ports.keda_health}/readyz",
+            reads=(kubeconfig, keys / "tls.crt"),
+        ),
+        Process(
+            name="keda-adapter",
+            command=(
+                str(tools["keda-adapter"].path),
+                f"--secure-port={ports.keda_api}",
+                "--bind-address=127.0.0.1",
+                f"--cert-dir={keys}",
+                f"--tls-cert-file={keys / 'tls.crt'}",
+                f"--tls-private-key-file={keys / 'tls.key'}",
+                f"--client-ca-file={certificates / 'ca.crt'}",
+                f"--kubeconfig={kubeconfig}",
+                f"--lister-kubeconfig={kubeconfig}",
+                f"--authentication-kubeconfig={kubeconfig}",
+                f"--authorization-kubeconfig={kubeconfig}",
+                f"--metrics-service-address=localhost:{ports.keda_metrics_service}",
+                f"--port={ports.keda_adapter_metrics}",
+            ),
+            environment={**reach, "WATCH_NAMESPACE": "", "POD_NAMESPACE": "keda"},
+            health=f"https://127.0.0.1:{ports.keda_api}/livez",
+            reads=(kubeconfig, keys / "tls.crt"),
+        ),
+    )
+
+
+def ports_as_data(ports: Ports) -> dict[str, int]:
+    """Return the ports as they are written to a file."""
+    return asdict(ports)

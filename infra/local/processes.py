@@ -1,0 +1,140 @@
+"""Start, find and stop the processes of one local cluster.
+
+Every process carries the cluster's folder in its environment. That, not a file of process ids, says which
+processes are ours: it survives a killed `modelunits local up` and cannot name a stranger's reused id.
+"""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+OWNER = "MODELUNITS_CLUSTER"
+NAME = "MODELUNITS_PROCESS"
+FINGERPRINT = "MODELUNITS_FINGERPRINT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A program to keep running."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    health: str
+    """An address that answers, whatever it answers, when the program is up."""
+    reads: tuple[Path, ...] = ()
+    """Files whose change asks for a restart."""
+
+    def fingerprint(self) -> str:
+        """Return a digest of everything that a restart would change."""
+        facts = [list(self.command), sorted(self.environment.items())]
+        contents = [hashlib.sha256(file.read_bytes()).hexdigest() for file in self.reads]
+        return hashlib.sha256(json.dumps([facts, contents]).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A process that runs now."""
+
+    pid: int
+    name: str
+    fingerprint: str = ""
+
+
+def running(cluster: Path) -> tuple[Running, ...]:
+    """Return the processes of a cluster."""
+    return tuple(
+        Running(
+            pid=pid,
+            # kwokctl's children have no name of ours; their program's name is unique
+            name=environment.get(NAME) or Path(program).name,
+            fingerprint=environment.get(FINGERPRINT, ""),
+        )
+        for pid, program, environment in _environments(OWNER)
+        if environment.get(OWNER) == str(cluster) and pid != os.getpid()
+    )
+
+
+def start(cluster: Path, process: Process) -> None:
+    """Start a process that outlives this one, with its output in the cluster's logs."""
+    logs = cluster / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    with (logs / f"{process.name}.log").open("ab") as log:
+        subprocess.Popen(
+            process.command,
+            env={
+                **os.environ,
+                **process.environment,
+                OWNER: str(cluster),
+                NAME: process.name,
+                FINGERPRINT: process.fingerprint(),
+            },
+            cwd=cluster,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def stop(cluster: Path, names: Iterable[str] | None = None, *, patience_seconds: float = 10.0) -> None:
+    """Stop the processes of a cluster, or those of some names: asked first, killed when they do not listen."""
+    chosen = None if names is None else set(names)
+
+    def targets() -> list[int]:
+        return [one.pid for one in running(cluster) if chosen is None or one.name in chosen]
+
+    deadline = time.monotonic() + patience_seconds
+    _signal(targets(), signal.SIGTERM)
+    while targets() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    while left := targets():
+        _signal(left, signal.SIGKILL)
+        time.sleep(0.1)
+
+
+def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+
+
+def _environments(variable: str) -> Iterable[tuple[int, str, Mapping[str, str]]]:
+    """Return id, program and environment of this user's processes that have a variable."""
+    return _from_proc(variable) if sys.platform.startswith("linux") else _from_ps(variable)
+
+
+def _from_proc(variable: str) -> Iterable[tuple[int, str, Mapping[str, str]]]:
+    needle = f"{variable}=".encode()
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                environment = (folder / "environ").read_bytes()  # empty for a process that waits to be reaped
+                if needle in environment:
+                    program = (folder / "cmdline").read_bytes().split(b"\0")[0].decode(errors="replace")
+                    yield int(folder.name), program, _variables(environment.decode(errors="replace").split("\0"))
+            except OSError:
+                continue
+
+
+def _from_ps(variable: str) -> Iterable[tuple[int, str, Mapping[str, str]]]:
+    listed = subprocess.run(
+        ["ps", "-x", "-E", "-ww", "-o", "pid=,command="], capture_output=True, text=True, check=False
+    )
+    for line in listed.stdout.splitlines():
+        if f"{variable}=" in line:
+            pid, program, *words = line.split()
+            yield int(pid), program, _variables(words)
+
+
+def _variables(words: Iterable[str]) -> Mapping[str, str]:
+    return dict(word.split("=", 1) for word in words if "=" in word)
