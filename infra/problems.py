@@ -27,10 +27,16 @@ class SpecError(Exception):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+_LISTED = 20
+"""More names than this bury the hint."""
+
+
 def allowed(names: Iterable[str], got: str | None = None) -> str:
     """Say which names are allowed, and the nearest one to a misspelt name."""
     known: Sequence[str] = sorted(names)
-    listed = ", ".join(known) if known else "none"
+    listed = ", ".join(known[:_LISTED]) if known else "none"
+    if len(known) > _LISTED:
+        listed += f" and {len(known) - _LISTED} more"
     near = get_close_matches(got, known, n=1) if got else []
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"allowed: {listed}{hint}"

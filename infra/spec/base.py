@@ -28,10 +28,29 @@ def _freeze(mapping: Mapping[K, V]) -> Mapping[K, V]:
 FrozenMap = Annotated[Mapping[K, V], AfterValidator(_freeze), PlainSerializer(dict)]
 """A mapping that cannot be changed, and that can be hashed."""
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$")]
+NAME = r"^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$"
+CATALOG_NAME = r"^[a-z0-9]([-.a-z0-9]{0,61}[a-z0-9])?$"
+EXTENDS_TARGET = rf"^{NAME[1:-1]}/{NAME[1:-1]}$"
+WEIGHTS = r"^(hf|s3|pvc)://[^\s]+$"
+URL = r"^https?://[^\s]+$"
+CURRENCY = r"^[A-Z]{3}$"
+WORD = r"^[^\s]+$"
+
+PATTERN_WORDS = {
+    NAME: "must be 1 to 30 lower-case letters, digits or hyphens, a letter first and no hyphen last",
+    CATALOG_NAME: "must be 1 to 63 lower-case letters, digits, dots or hyphens, the last two only inside",
+    EXTENDS_TARGET: "must be <stack>/<endpoint>, such as dev/chat",
+    WEIGHTS: "must be hf://<repository>, s3://<bucket>/<prefix> or pvc://<claim>/<path>",
+    URL: "must be an http:// or https:// address without spaces",
+    CURRENCY: "must be a currency code of three capitals, such as USD",
+    WORD: "must be one word without spaces",
+}
+"""What each pattern asks for, in words."""
+
+Name = Annotated[str, StringConstraints(pattern=NAME)]
 """A name that becomes part of Kubernetes names: 30 characters leave room for suffixes."""
 
-CatalogName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-.a-z0-9]{0,61}[a-z0-9])?$")]
+CatalogName = Annotated[str, StringConstraints(pattern=CATALOG_NAME)]
 """A name of a model, machine, template or tier."""
 
 Person = Annotated[str, StringConstraints(min_length=2, max_length=64)]

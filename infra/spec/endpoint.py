@@ -6,11 +6,12 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from infra.spec.base import CatalogName, FrozenMap, Name, Person, Reason, Spec
+from infra.spec.base import EXTENDS_TARGET, WEIGHTS, CatalogName, FrozenMap, Name, Person, Reason, Spec
 from infra.spec.quantities import Duration
 
 Count = Annotated[int, Field(ge=0, le=100_000)]
-Weights = Annotated[str, StringConstraints(pattern=r"^(hf|s3|pvc)://[^\s]+$")]
+Weights = Annotated[str, StringConstraints(pattern=WEIGHTS)]
+ExtendsTarget = Annotated[str, StringConstraints(pattern=EXTENDS_TARGET)]
 EngineArg = str | int | float | bool
 
 
@@ -129,6 +130,8 @@ class Limits(Spec):
 class Endpoint(Spec):
     """One LLM endpoint. The smallest is model, team, template and units."""
 
+    extends: ExtendsTarget | None = Field(default=None, examples=["dev/chat"])
+    """Start from another endpoint, `<stack>/<endpoint>`; a field here replaces that whole field there."""
     model: CatalogName | FineTune = Field(examples=["qwen3-32b"])
     """A model of the catalog, or a fine-tune of one."""
     team: Name = Field(examples=["search"])

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from infra.spec.base import CatalogName, FrozenMap, Name, Person, Reason, Spec
+from infra.spec.base import CURRENCY, URL, CatalogName, FrozenMap, Name, Person, Reason, Spec
 from infra.spec.quantities import MemoryGib
 
 
@@ -78,7 +78,7 @@ class Prices(Spec):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, MachinePrice]
 
-    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+    currency: str = Field(default="USD", pattern=CURRENCY)
 
     def of(self, machine: str) -> MachinePrice | None:
         """Return the price of a machine, or None where this environment names none."""
@@ -88,7 +88,7 @@ class Prices(Spec):
 class ModerationService(Spec):
     """The judge that the gateway asks about inputs and outputs."""
 
-    url: str = Field(pattern=r"^https?://[^\s]+$")
+    url: str = Field(pattern=URL)
 
 
 class Exemption(Spec):

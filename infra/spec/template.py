@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from infra.spec.base import CatalogName, FrozenMap, Spec
+from infra.spec.base import WORD, CatalogName, FrozenMap, Spec
 from infra.spec.endpoint import EngineArg
 from infra.spec.quantities import Duration, MemoryGib
 
@@ -15,7 +15,7 @@ RoleName = Literal["serve", "encode", "prefill", "decode"]
 Feature = Literal["structured_output", "responses_api", "context_cache"]
 Label = Literal["measured", "calibrated", "estimated", "extrapolated"]
 ParallelSize = Annotated[int, Field(ge=1, le=1024)]
-Image = Annotated[str, StringConstraints(pattern=r"^[^\s]+$")]
+Image = Annotated[str, StringConstraints(pattern=WORD)]
 
 ROLES_OF_SHAPE: dict[Shape, tuple[RoleName, ...]] = {
     "single": ("serve",),
