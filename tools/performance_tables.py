@@ -5,6 +5,7 @@ A row labelled measured or calibrated stays as it is: numbers from a real machin
 
 import json
 import sys
+from argparse import ArgumentParser
 from pathlib import Path
 
 import yaml
@@ -13,43 +14,44 @@ from infra.capacity.roofline import Instance, Pool
 from infra.capacity.tables import RoleStack, Row, performance_rows
 from infra.catalog.load import load_catalog
 
-TEMPLATES = Path(__file__).parent.parent / "templates"
 Json = dict[str, object]
 
 
-def main(arguments: list[str]) -> int:
-    """Bring all tables up to date, or say which are not."""
+def main() -> int:
+    """Bring the tables of a folder of templates up to date, or say which are not."""
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent.parent / "templates")
+    parser.add_argument("--check", action="store_true", help="change nothing; fail if a table is stale")
+    options = parser.parse_args()
     stale = []
-    for path in sorted(TEMPLATES.glob("*.yaml")):
+    for path in sorted(options.folder.glob("*.yaml")):
         text = path.read_text(encoding="utf-8")
-        wanted = with_table(text)
+        wanted = with_table(text, path.name)
         if wanted != text:
-            stale.append(path)
-            if "--check" not in arguments:
+            stale.append(path.name)
+            if not options.check:
                 path.write_text(wanted, encoding="utf-8")
                 print(f"{path.name}: rewritten")
-    if stale and "--check" in arguments:
-        print("stale, run `make catalog`: " + ", ".join(path.name for path in stale), file=sys.stderr)
+    if stale and options.check:
+        print(f"stale, run `make catalog`: {', '.join(stale)}", file=sys.stderr)
         return 1
     return 0
 
 
-def with_table(text: str) -> str:
+def with_table(text: str, name: str) -> str:
     """Return a template's text with its table, the last thing in it, made anew."""
     template = yaml.load(text, Loader=yaml.CSafeLoader)
     start = text.index("\nperformance:") + 1
-    heading = text[start:].splitlines()[0]
-    roles = {name: _role(facts) for name, facts in template["roles"].items()}
-    lines = [heading]
+    roles = {role: _role(facts) for role, facts in template["roles"].items()}
+    default = template["default_tier"]
+    lines = [text[start:].splitlines()[0]]
     for model, written in template["performance"].items():
-        lines.append(f"  {model}:")
-        rows = performance_rows(load_catalog().models[model], roles, template["default_tier"])
-        if not rows and not written:
-            raise SystemExit(
-                f"{model} does not fit this template, or is too slow for {template['default_tier']}"
-            )
-        kept = {t: row for t, row in written.items() if row["label"] in ("measured", "calibrated")}
+        rows = performance_rows(load_catalog().models[model], roles, default)
+        kept = {tier: row for tier, row in written.items() if row["label"] in ("measured", "calibrated")}
         table = {row.tier: _values(row) for row in rows} | kept
+        if default not in table:
+            raise SystemExit(f"{name}: {model} does not fit its roles, or is too slow for {default}")
+        lines.append(f"  {model}:")
         lines += [f"    {tier}: {_flow(values)}" for tier, values in table.items()]
     return text[:start] + "\n".join(lines) + "\n"
 
@@ -96,4 +98,4 @@ def _flow(values: Json) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(main())

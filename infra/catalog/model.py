@@ -5,7 +5,7 @@ from datetime import date
 from typing import Annotated, Literal, TypeVar
 
 from immutabledict import immutabledict
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, PlainSerializer
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -15,7 +15,7 @@ def _freeze(mapping: Mapping[K, V]) -> Mapping[K, V]:
     return immutabledict(mapping)
 
 
-Frozen = Annotated[Mapping[K, V], AfterValidator(_freeze)]
+Frozen = Annotated[Mapping[K, V], AfterValidator(_freeze), PlainSerializer(dict)]
 """A mapping that cannot be changed."""
 
 Precision = Literal["bf16", "fp8", "mxfp4", "int4"]

@@ -1,0 +1,248 @@
+"""Memory fit and the roofline: against measurements, and what must hold for every model and GPU."""
+
+import csv
+from pathlib import Path
+from statistics import median
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.capacity.memory import kv_bytes, memory_fit
+from infra.capacity.roofline import Estimate, Instance, Load, Pool, estimate
+from infra.capacity.tables import TIERS, RoleStack, performance_rows
+from infra.catalog.load import load_catalog
+from infra.catalog.model import Gpu, Model
+
+CATALOG = load_catalog()
+HERE = Path(__file__).parent / "capacity"
+
+models = st.sampled_from(sorted(CATALOG.models.values(), key=lambda model: model.name))
+gpus = st.sampled_from(sorted(CATALOG.gpus.values(), key=lambda gpu: gpu.name))
+sizes = st.sampled_from([1, 2, 4, 8])
+
+
+def _rows(file: str) -> list[dict[str, str]]:
+    lines = (HERE / file).read_text(encoding="utf-8").splitlines()
+    return list(csv.DictReader(line for line in lines if not line.startswith("#")))
+
+
+@pytest.mark.parametrize(
+    "row", [pytest.param(r, id=f"{r['model']}-{r['max_model_len']}") for r in _rows("vllm_memory.csv")]
+)
+def test_memory_fit_agrees_with_what_vllm_logged(row: dict[str, str]) -> None:
+    """Whether it starts is right, and what is left for the KV cache within a gibibyte."""
+    fit = memory_fit(
+        CATALOG.models[row["model"]],
+        CATALOG.gpus["h100"],
+        role="serve",
+        tensor_parallel=int(row["tensor_parallel"]),
+        tokens_per_sequence=1,
+        longest_sequence_tokens=int(row["max_model_len"]),
+    )
+    assert fit.fits == (row["starts"] == "yes")
+    if row["kv_gib"]:
+        left = fit.available_gib - fit.weights_gib - fit.overhead_gib
+        assert left == pytest.approx(float(row["kv_gib"]), abs=1.0)
+
+
+@given(models, gpus, sizes, sizes, sizes, st.integers(1, 512), st.integers(1, 32768))
+def test_more_gpus_never_need_more_of_each(
+    model: Model, gpu: Gpu, tensor: int, pipeline: int, data: int, sequences: int, tokens: int
+) -> None:
+    """Doubling a parallel size needs no more weights and KV cache of any GPU."""
+
+    def needed(tensor: int, pipeline: int, data: int) -> tuple[float, float]:
+        fit = memory_fit(
+            model,
+            gpu,
+            role="decode",
+            tensor_parallel=tensor,
+            pipeline_parallel=pipeline,
+            data_parallel=data,
+            sequences=sequences,
+            tokens_per_sequence=tokens,
+        )
+        return fit.weights_gib, fit.kv_gib
+
+    weights, kv = needed(tensor, pipeline, data)
+    for more in ((2 * tensor, pipeline, data), (tensor, 2 * pipeline, data), (tensor, pipeline, 2 * data)):
+        assert needed(*more)[0] <= weights * 1.000001
+        assert needed(*more)[1] <= kv * 1.000001
+
+
+@given(models, gpus, sizes, st.integers(1, 512), st.integers(1, 32768), st.integers(0, 4))
+def test_more_work_never_needs_less(
+    model: Model, gpu: Gpu, tensor: int, sequences: int, tokens: int, adapters: int
+) -> None:
+    """A further sequence, token or adapter needs more memory, and never makes a misfit fit."""
+    now = memory_fit(
+        model,
+        gpu,
+        role="serve",
+        tensor_parallel=tensor,
+        sequences=sequences,
+        tokens_per_sequence=tokens,
+        adapters_rank=(16,) * adapters,
+    )
+    for changed in (
+        {"sequences": sequences + 1, "tokens_per_sequence": tokens, "adapters_rank": (16,) * adapters},
+        {"sequences": sequences, "tokens_per_sequence": tokens + 1, "adapters_rank": (16,) * adapters},
+        {"sequences": sequences, "tokens_per_sequence": tokens, "adapters_rank": (16,) * (adapters + 1)},
+        {"sequences": sequences, "tokens_per_sequence": tokens, "adapters_rank": (32,) * adapters},
+    ):
+        then = memory_fit(model, gpu, role="serve", tensor_parallel=tensor, **changed)  # type: ignore[arg-type]
+        assert now.needed_gib <= then.needed_gib
+        assert now.fits or not then.fits
+
+
+@given(models, gpus, sizes, st.integers(1, 64))
+def test_the_token_capacity_is_what_fits(model: Model, gpu: Gpu, tensor: int, sequences: int) -> None:
+    """As many sequences as the capacity tells fit exactly, and not one more."""
+    fit = memory_fit(model, gpu, role="serve", tensor_parallel=tensor, sequences=sequences)
+    holds = fit.kv_tokens_capacity / 3300
+    if fit.weights_gib + fit.overhead_gib < fit.available_gib:
+        assert fit.fits == (sequences <= holds + 1e-3)
+
+
+@given(models, sizes, st.integers(1, 100_000))
+def test_an_fp8_cache_needs_about_half(model: Model, tensor: int, tokens: int) -> None:
+    """Half, but for the keys of sparse attention, which are fp8 already."""
+    full = kv_bytes(model, tokens, tensor_parallel=tensor)
+    small = kv_bytes(model, tokens, tensor_parallel=tensor, kv_cache_dtype="fp8")
+    assert full / 2 <= small <= full * 0.56
+
+
+def test_tensor_parallelism_splits_heads_but_copies_the_compressed_cache() -> None:
+    """Eight KV heads shrink to one on eight GPUs and no further; multi-head latent attention does not."""
+    llama, deepseek = CATALOG.models["llama-3.3-70b"], CATALOG.models["deepseek-r1"]
+    assert kv_bytes(llama, 1000) == 8 * kv_bytes(llama, 1000, tensor_parallel=8)
+    assert kv_bytes(llama, 1000, tensor_parallel=8) == kv_bytes(llama, 1000, tensor_parallel=16)
+    assert kv_bytes(deepseek, 1000) == kv_bytes(deepseek, 1000, tensor_parallel=8)
+
+
+def test_a_window_bounds_what_its_layers_remember() -> None:
+    """Half of gpt-oss' layers keep 128 tokens: a token beyond them costs half."""
+    model = CATALOG.models["gpt-oss-120b"]
+    early = kv_bytes(model, 101) - kv_bytes(model, 100)
+    late = kv_bytes(model, 1001) - kv_bytes(model, 1000)
+    assert early == 2 * late
+
+
+def test_data_parallel_ranks_share_experts_and_copy_the_rest() -> None:
+    """Eight ranks of DeepSeek-R1 fit where one GPU could not; a dense model gains no room."""
+    h200 = CATALOG.gpus["h200"]
+
+    def weights_gib(name: str, ranks: int) -> float:
+        return memory_fit(CATALOG.models[name], h200, role="serve", data_parallel=ranks).weights_gib
+
+    assert weights_gib("deepseek-r1", 1) > 600
+    assert weights_gib("deepseek-r1", 8) < 100
+    assert weights_gib("qwen3-32b", 8) == weights_gib("qwen3-32b", 1)
+
+
+def test_an_encode_role_needs_the_encoder_alone() -> None:
+    """A 235-billion-parameter model's images can be encoded on one L40S."""
+    model, l40s = CATALOG.models["qwen3-vl-235b-a22b"], CATALOG.gpus["l40s"]
+    assert memory_fit(model, l40s, role="encode").fits
+    assert not memory_fit(model, l40s, role="prefill").fits
+
+
+def test_the_roofline_is_near_public_measurements() -> None:
+    """Over rows that its constants were fitted to: median error of TPS and TPOT below 15 %, of TTFT 50 %."""
+    errors: dict[str, list[float]] = {"tps": [], "tpot": [], "ttft": []}
+    for row in _rows("vllm_serving.csv"):
+        # 0.8 to 1.0 of the nominal lengths were sent.
+        load = Load(
+            input_tokens=int(int(row["input_tokens"]) * 0.9),
+            output_tokens=int(int(row["output_tokens"]) * 0.9),
+        )
+        instance = Instance(gpu=CATALOG.gpus[row["gpu"]], tensor_parallel=int(row["tensor_parallel"]))
+        pools = {"serve": Pool(count=1, instance=instance)}
+        found = estimate(CATALOG.models[row["model"]], pools, int(row["concurrency"]), load)
+        output_tps = found.tps * load.output_tokens / (load.input_tokens + load.output_tokens)
+        errors["tps"].append(abs(output_tps / float(row["output_tps"]) - 1))
+        errors["tpot"].append(abs(found.tpot_ms / float(row["tpot_ms"]) - 1))
+        errors["ttft"].append(abs(found.ttft_ms / float(row["ttft_ms"]) - 1))
+    assert len(errors["tps"]) == 48
+    assert median(errors["tps"]) < 0.15
+    assert median(errors["tpot"]) < 0.15
+    assert median(errors["ttft"]) < 0.5
+
+
+def _single(model: Model, gpu: Gpu, tensor: int, concurrency: int) -> Estimate:
+    instance = Instance(gpu=gpu, tensor_parallel=tensor)
+    return estimate(model, {"serve": Pool(count=1, instance=instance)}, concurrency)
+
+
+@given(models, gpus, sizes, st.integers(1, 512))
+def test_more_requests_wait_longer_and_bring_more(
+    model: Model, gpu: Gpu, tensor: int, concurrency: int
+) -> None:
+    """Latency never falls with concurrency, nor does throughput."""
+    now, then = (_single(model, gpu, tensor, c) for c in (concurrency, concurrency + 1))
+    assert now.ttft_ms <= then.ttft_ms
+    assert now.tpot_ms <= then.tpot_ms
+    assert now.tps <= then.tps * 1.000001
+
+
+@given(models, gpus, sizes, st.integers(1, 512))
+def test_little_s_law_holds(model: Model, gpu: Gpu, tensor: int, concurrency: int) -> None:
+    """Requests in flight are their rate times their time: no throughput out of nothing."""
+    for pools in (
+        {"serve": Pool(count=2, instance=Instance(gpu=gpu, tensor_parallel=tensor))},
+        {
+            "prefill": Pool(count=3, instance=Instance(gpu=gpu, tensor_parallel=tensor)),
+            "decode": Pool(count=1, instance=Instance(gpu=gpu, tensor_parallel=tensor)),
+        },
+    ):
+        found = estimate(model, pools, concurrency)
+        seconds = (found.ttft_ms + 300 * found.tpot_ms) / 1000
+        assert found.tps / 3300 * seconds == pytest.approx(concurrency)
+
+
+@given(models, gpus, st.integers(1, 256), st.integers(1, 4))
+def test_another_prefill_machine_never_slows_a_group(
+    model: Model, gpu: Gpu, concurrency: int, prefills: int
+) -> None:
+    """The slowest pool sets the rate; enlarging one pool cannot lower it."""
+
+    def group(count: int) -> Estimate:
+        instance = Instance(gpu=gpu, tensor_parallel=8)
+        pools = {"prefill": Pool(count=count, instance=instance), "decode": Pool(count=1, instance=instance)}
+        return estimate(model, pools, concurrency)
+
+    assert group(prefills).tps <= group(prefills + 1).tps * 1.000001
+    assert group(prefills).ttft_ms >= group(prefills + 1).ttft_ms * 0.999999
+
+
+@given(models, gpus, sizes, st.sampled_from([tier.name for tier in TIERS]))
+def test_rows_keep_their_tier_s_promise(model: Model, gpu: Gpu, tensor: int, default: str) -> None:
+    """Faster tiers hold less, all keep their latency, and the default tier is there or nothing is."""
+    stack = RoleStack(
+        pool=Pool(count=1, instance=Instance(gpu=gpu, tensor_parallel=tensor)), max_model_len=8192
+    )
+    rows = performance_rows(model, {"serve": stack}, default)
+    promises = {tier.name: tier for tier in TIERS}
+    for row in rows:
+        assert row.ttft_ms <= promises[row.tier].ttft_ms
+        assert row.tpot_ms <= promises[row.tier].tpot_ms
+        assert row.tps > 0
+    assert [row.concurrency for row in rows] == sorted({row.concurrency for row in rows})
+    assert not rows or default in {row.tier for row in rows}
+
+
+def test_numbers_for_gpus_without_measurements_say_so() -> None:
+    """H100 is estimated, H20 extrapolated, and so is every disaggregated shape."""
+
+    def label(gpu: str, *roles: str) -> str:
+        stack = RoleStack(
+            pool=Pool(count=1, instance=Instance(gpu=CATALOG.gpus[gpu], tensor_parallel=4)),
+            max_model_len=8192,
+        )
+        rows = performance_rows(CATALOG.models["qwen3-32b"], dict.fromkeys(roles, stack), "balanced")
+        return rows[0].label
+
+    assert label("h100", "serve") == "estimated"
+    assert label("h20", "serve") == "extrapolated"
+    assert label("h100", "prefill", "decode") == "extrapolated"
