@@ -25,7 +25,7 @@ from infra.local.parts import CLUSTER
 from infra.local.processes import Process
 from infra.local.progress import Progress, elapsed
 from infra.local.tool_cache import only_one
-from infra.local.toolchain import Tool, find_all
+from infra.local.toolchain import Tool, Toolchain
 
 POD_START_SECONDS = 4.0
 """How long a simulated pod takes from its machine to Ready: stands for the loading of weights."""
@@ -62,7 +62,7 @@ def up(
         held.enter_context(
             only_one(lock, lambda: progress.note("another run starts the cluster of this checkout; waiting"))
         )
-        tools = find_all(folders, progress, CLUSTER)
+        tools = Toolchain(folders, progress).find_all(CLUSTER)
         _drop_other_versions(folders.cluster, tools, progress)
         _control_plane(folders.cluster, tools, progress)
         for attempt in range(STARTS):
@@ -75,7 +75,9 @@ def up(
             raise ClusterError(f"the controllers do not get healthy: see the logs in {logs}")
         with progress.step("external metrics API answers", quiet=True):
             _wait_for_external_metrics(folders.cluster, tools)
-    progress.note(f"local cluster is up ({elapsed(time.monotonic() - began)}): KUBECONFIG={folders.kubeconfig}")
+    progress.note(
+        f"local cluster is up ({elapsed(time.monotonic() - began)}): KUBECONFIG={folders.kubeconfig}"
+    )
 
 
 def down(folders: Folders) -> None:
@@ -128,8 +130,17 @@ def status(folders: Folders) -> tuple[ProcessStatus, ...]:
 
 def log_file(folders: Folders, name: str) -> Path | None:
     """Return the log of a process, or None where it has none."""
-    places = (folders.cluster / "logs", control_plane.folder(folders.cluster) / "logs")
-    return next((place / f"{name}.log" for place in places if (place / f"{name}.log").exists()), None)
+    return next((file for file in _logs(folders) if file.stem == name), None)
+
+
+def names_with_logs(folders: Folders) -> tuple[str, ...]:
+    """Return the processes that have a log."""
+    return tuple(file.stem for file in _logs(folders))
+
+
+def _logs(folders: Folders) -> tuple[Path, ...]:
+    places = (control_plane.folder(folders.cluster) / "logs", folders.cluster / "logs")
+    return tuple(file for place in places for file in sorted(place.glob("*.log")))
 
 
 def prometheus_address(folders: Folders) -> str:
@@ -211,7 +222,9 @@ def _controllers(
     controllers.write_files(cluster, certificates, ports, types)
     wanted = controllers.controllers(cluster, tools, certificates, ports)
     have = [one for one in processes.running(cluster) if one.name in controllers.names()]
-    good = {one.name for one in have if (one.name, one.fingerprint) in {(w.name, w.fingerprint()) for w in wanted}}
+    good = {
+        one.name for one in have if (one.name, one.fingerprint) in {(w.name, w.fingerprint()) for w in wanted}
+    }
     if len(have) != len({one.name for one in have}):
         good = set()  # twice the same: one was orphaned by a killed run
     sick = {process.name for process in wanted if process.name in good and not _answers(process.health)}

@@ -1,4 +1,4 @@
-"""What the local cluster holds before anyone deploys: custom resource definitions, webhooks, simulated nodes."""
+"""What the local cluster holds before anyone deploys: resource definitions, webhooks, simulated nodes."""
 
 import base64
 from collections.abc import Iterable, Iterator
@@ -32,7 +32,7 @@ NODE_CLASS = "default"
 """Name of the KWOKNodeClass that NodePools refer to."""
 
 SYSTEM_NODE = "system"
-"""A simulated machine without GPUs, for routers and the like: clouds have such nodes, Karpenter makes ours."""
+"""A simulated machine without GPUs, for routers and the like; clusters have such nodes."""
 
 KEDA_NAMESPACE = "keda"
 KEDA_SERVICE = "keda-metrics-apiserver"

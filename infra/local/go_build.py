@@ -22,7 +22,8 @@ class GoError(Exception):
 def go_environment(cache: Path, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the environment of every go command: what it keeps goes into the cache folder.
 
-    Why: `make down` promises that nothing is left outside of it. A user's own module and build caches are used.
+    Why: `make down` promises that nothing is left outside of it. A user's own module and build caches
+    are used.
     """
     config = Path(environment.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
     return {
@@ -62,6 +63,7 @@ def check_go(folder: Path, environment: Mapping[str, str]) -> None:
 
 def build(part: Part, folder: Path, cache: Path, step: Step) -> None:
     """Build a part into a folder."""
+    assert part.go_folder is not None
     environment = go_environment(cache)
     module = GO_FOLDER / part.go_folder
     check_go(module, environment)

@@ -14,6 +14,8 @@ KEDA_VERSION = "2.21.0"
 KUBERNETES_PROVIDER_VERSION = "4.34.2"
 """The provider plugin's version is that of the pulumi-kubernetes package in requirements.lock."""
 
+_ETCD_RELEASE = f"https://github.com/etcd-io/etcd/releases/download/v{ETCD_VERSION}"
+
 _KUBERNETES_BUILD = tuple(
     f"k8s.io/component-base/version.{key}={value}"
     for key, value in (
@@ -43,9 +45,9 @@ class Part:
 
     name: str
     version: str
-    go_folder: Literal["pulumi", "cluster"]
-    """The folder below `infra/local/go/` whose go.mod pins it."""
-    package: str
+    go_folder: Literal["pulumi", "cluster"] | None = None
+    """The folder below `infra/local/go/` whose go.mod pins it; None: no Go module has it."""
+    package: str = ""
     set_at_link: tuple[str, ...] = ()
     """Go variables that carry the version: releases set them when linking, and so do we."""
     version_arguments: tuple[str, ...] = ()
@@ -78,8 +80,23 @@ PULUMI = Part(
     same_minor=False,
     release=Release(
         url=f"https://get.pulumi.com/releases/sdk/pulumi-v{PULUMI_VERSION}-{{os}}-{{arch}}.tar.gz",
-        checksums=f"https://github.com/pulumi/pulumi/releases/download/v{PULUMI_VERSION}/pulumi-{PULUMI_VERSION}-checksums.txt",
+        checksums=(
+            "https://github.com/pulumi/pulumi/releases/download/"
+            f"v{PULUMI_VERSION}/pulumi-{PULUMI_VERSION}-checksums.txt"
+        ),
         architectures=(("amd64", "x64"), ("arm64", "arm64")),
+    ),
+)
+
+KUBERNETES_PROVIDER = Part(
+    name="pulumi-resource-kubernetes",
+    version=KUBERNETES_PROVIDER_VERSION,
+    release=Release(
+        url=f"https://get.pulumi.com/releases/plugins/pulumi-resource-kubernetes-v{KUBERNETES_PROVIDER_VERSION}-{{os}}-{{arch}}.tar.gz",
+        checksums=(
+            "https://github.com/pulumi/pulumi-kubernetes/releases/download/"
+            f"v{KUBERNETES_PROVIDER_VERSION}/pulumi-kubernetes_{KUBERNETES_PROVIDER_VERSION}_checksums.txt"
+        ),
     ),
 )
 
@@ -91,8 +108,8 @@ CLUSTER = (
         package="go.etcd.io/etcd/server/v3",
         version_arguments=("--version",),
         release=Release(
-            url=f"https://github.com/etcd-io/etcd/releases/download/v{ETCD_VERSION}/etcd-v{ETCD_VERSION}-{{os}}-{{arch}}.tar.gz",
-            checksums=f"https://github.com/etcd-io/etcd/releases/download/v{ETCD_VERSION}/SHA256SUMS",
+            url=f"{_ETCD_RELEASE}/etcd-v{ETCD_VERSION}-{{os}}-{{arch}}.tar.gz",
+            checksums=f"{_ETCD_RELEASE}/SHA256SUMS",
             systems=("linux",),
         ),
     ),

@@ -85,7 +85,7 @@ def start(cluster: Path, process: Process) -> None:
 
 
 def stop(cluster: Path, names: Iterable[str] | None = None, *, patience_seconds: float = 10.0) -> None:
-    """Stop the processes of a cluster, or those of some names: asked first, killed when they do not listen."""
+    """Stop the processes of a cluster, or those of some names: asked first, killed if they do not."""
     chosen = None if names is None else set(names)
 
     def targets() -> list[int]:
@@ -120,8 +120,8 @@ def _from_proc(variable: str) -> Iterable[tuple[int, str, Mapping[str, str]]]:
             try:
                 environment = (folder / "environ").read_bytes()  # empty for a process that waits to be reaped
                 if needle in environment:
-                    program = (folder / "cmdline").read_bytes().split(b"\0")[0].decode(errors="replace")
-                    yield int(folder.name), program, _variables(environment.decode(errors="replace").split("\0"))
+                    program = _words((folder / "cmdline").read_bytes())[0]
+                    yield int(folder.name), program, _variables(_words(environment))
             except OSError:
                 continue
 
@@ -134,6 +134,10 @@ def _from_ps(variable: str) -> Iterable[tuple[int, str, Mapping[str, str]]]:
         if f"{variable}=" in line:
             pid, program, *words = line.split()
             yield int(pid), program, _variables(words)
+
+
+def _words(ended_by_zero: bytes) -> list[str]:
+    return ended_by_zero.decode(errors="replace").split("\0")
 
 
 def _variables(words: Iterable[str]) -> Mapping[str, str]:

@@ -29,10 +29,15 @@ class Step:
     title: str
     started: float = field(default_factory=time.monotonic)
     detail: str = ""
+    result: str = ""
 
     def say(self, detail: str) -> None:
         """Tell how far the step is."""
         self.detail = detail
+
+    def finish(self, result: str) -> None:
+        """Tell what came of the step: the line that stays says it instead of the title."""
+        self.result = result
 
     def line(self) -> str:
         """Return what is going on, in one line."""
@@ -58,7 +63,7 @@ class Progress:
         with show(self._console, step):
             yield step
         if not quiet:
-            self.note(f"{step.title} ({elapsed(time.monotonic() - step.started)})")
+            self.note(f"{step.result or step.title} ({elapsed(time.monotonic() - step.started)})")
 
 
 class _Shown(threading.Thread):

@@ -53,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
     table: Table
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:  # noqa: N802 - named by the standard library
+    def do_GET(self) -> None:
         """Answer a query in the address, or show the table."""
         path, query = self._asked()
         if path == "/series":
@@ -63,12 +63,12 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._send({"stand-in": __doc__})
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         """Answer a query in the body."""
         form = parse_qs(self._body())
         self._send(_vector(self.table.answer(form.get("query", [""])[0])))
 
-    def do_PUT(self) -> None:  # noqa: N802
+    def do_PUT(self) -> None:
         """Set a value."""
         asked = re.fullmatch(r"/series/([^/]+)/([^/]+)", self._asked()[0])
         try:

@@ -1,0 +1,131 @@
+"""`modelunits local`: the embedded cluster of this checkout."""
+
+import shlex
+import shutil
+from collections import deque
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from infra.catalog.load import load_catalog
+from infra.cli.arguments import Root, fail
+from infra.local import cluster, up
+from infra.local.control_plane import ClusterError
+from infra.local.download import Unavailable
+from infra.local.engine import local_variables
+from infra.local.folders import folders
+from infra.local.go_build import GoError
+from infra.local.instance_types import InstanceType
+from infra.local.progress import Progress
+from infra.local.up import PulumiError
+from infra.problems import allowed
+
+app = typer.Typer(
+    help="The embedded cluster: real controllers over simulated machines, on this machine alone.",
+    no_args_is_help=True,
+)
+
+PRICE_OF_AN_UNPRICED_MACHINE = 1.0
+"""The simulated cloud wants a price of each machine; nobody is billed by it."""
+
+
+def catalog_machines() -> tuple[InstanceType, ...]:
+    """Return the machines of the catalog as the simulated cloud sells them, by their own names."""
+    return tuple(
+        InstanceType(
+            name=machine.name,
+            gpus=machine.gpus,
+            vcpus=machine.vcpus,
+            memory_gib=round(machine.memory_gib),
+            hourly_price=machine.hourly_usd or PRICE_OF_AN_UNPRICED_MACHINE,
+        )
+        for machine in load_catalog().machines.values()
+    )
+
+
+@app.command("up")
+def up_(
+    root: Root,
+    deploy: Annotated[
+        bool, typer.Option("--deploy", help="Also deploy the local stack, as make up does.")
+    ] = False,
+    pod_start_seconds: Annotated[
+        float, typer.Option(min=0, help="How long pods take to start: stands for the loading of weights.")
+    ] = cluster.POD_START_SECONDS,
+) -> None:
+    """Start Pulumi's pieces and the cluster, or repair what has died; nothing happens when all is well."""
+    progress = Progress()
+    try:
+        up.start(folders(root), catalog_machines(), progress, pod_start_seconds=pod_start_seconds)
+        if deploy:
+            up.deploy(root, progress)
+    except (GoError, ClusterError, PulumiError, Unavailable) as error:
+        fail(str(error))
+
+
+@app.command()
+def down(
+    root: Root,
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="Also remove Pulumi's plugins: the whole .modelunits."),
+    ] = False,
+) -> None:
+    """Stop every process of the cluster and remove its data, and the Pulumi state that describes it."""
+    cluster.down(folders(root))
+    if everything:
+        shutil.rmtree(folders(root).state, ignore_errors=True)
+
+
+@app.command()
+def status(root: Root) -> None:
+    """Show the processes of the cluster: id, port, health."""
+    seen = cluster.status(folders(root))
+    table = Table("process", "pid", "port", "state")
+    for one in seen:
+        state = "[green]healthy" if one.healthy else "[red]not answering" if one.pid else "[red]not running"
+        table.add_row(one.name, str(one.pid or "-"), str(one.port or "-"), state)
+    Console().print(table)
+    if not all(one.healthy for one in seen):
+        fail("not everything runs: `modelunits local up` starts what is missing")
+
+
+@app.command()
+def logs(
+    name: Annotated[str, typer.Argument(help="A process that `modelunits local status` lists.")],
+    root: Root,
+    lines: Annotated[int, typer.Option(min=1, help="How many of the last lines.")] = 50,
+) -> None:
+    """Print the end of a process's log."""
+    where = folders(root)
+    file = cluster.log_file(where, name)
+    if file is None:
+        fail(f"no log of {name}; {allowed(cluster.names_with_logs(where), name)}")
+    with file.open(errors="replace") as content:
+        for line in deque(content, maxlen=lines):
+            typer.echo(line, nl=False)
+
+
+@app.command()
+def env(root: Root) -> None:
+    """Print what to `eval` in a shell, so that `pulumi` and `kubectl` mean the local stack and cluster."""
+    where = folders(root)
+    for name, value in local_variables(where).items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+    typer.echo(f"export PATH={shlex.quote(str(where.programs))}:$PATH")
+
+
+@app.command()
+def load(
+    endpoint: Annotated[str, typer.Argument(help="The endpoint's name, such as chat.")],
+    metric: Annotated[str, typer.Argument(help="The metric, such as vllm:num_requests_running.")],
+    value: Annotated[float, typer.Argument(help="What the stand-in for Prometheus answers from now on.")],
+    root: Root,
+) -> None:
+    """Pretend that an endpoint is busy: set what the autoscaler reads for it."""
+    try:
+        cluster.set_series(folders(root), endpoint, metric, value)
+    except OSError:
+        fail("the stand-in for Prometheus does not answer: run `modelunits local up`")

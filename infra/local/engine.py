@@ -1,0 +1,126 @@
+"""Pulumi for this checkout: the engine, its Python language host and Kubernetes provider, its environment.
+
+The official ones are used wherever they are installed or can be fetched. Only where they are not do the
+stand-ins take their place, in folders of this checkout that no ordinary `pulumi` looks at.
+"""
+
+import os
+import shlex
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.local.download import Unavailable
+from infra.local.folders import Folders, folders
+from infra.local.parts import KUBERNETES_PROVIDER, PULUMI
+from infra.local.progress import Progress
+from infra.local.toolchain import Tool, Toolchain, search_path, user_pulumi_home
+
+LANGUAGE_HOST = "pulumi-language-python"
+PROVIDER = KUBERNETES_PROVIDER.name
+PROVIDER_PLUGIN = f"resource-kubernetes-v{KUBERNETES_PROVIDER.version}"
+
+STAND_IN = "a stand-in of this project"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """Where each piece of Pulumi comes from, for people."""
+
+    pulumi: str
+    language_host: str
+    provider: str
+
+    def lines(self) -> tuple[str, ...]:
+        """Return a line for each piece."""
+        return (self.pulumi, self.language_host, self.provider)
+
+
+def prepare(where: Folders, progress: Progress) -> Engine:
+    """Put Pulumi and its plugins in place for this checkout; what is so already stays."""
+    for folder in (where.programs, where.pulumi_home / "plugins", where.pulumi_state):
+        folder.mkdir(parents=True, exist_ok=True)
+    toolchain = Toolchain(where, progress)
+    pulumi = toolchain.find_all([PULUMI])["pulumi"]
+    _command(where.programs / "pulumi", str(pulumi.path))
+    return Engine(
+        pulumi=pulumi.says(),
+        language_host=_language_host(where, pulumi),
+        provider=_provider(where, toolchain),
+    )
+
+
+def _language_host(where: Folders, pulumi: Tool) -> str:
+    """Make sure that the engine finds a Python language host: beside itself, on PATH, or ours."""
+    ours = where.programs / LANGUAGE_HOST
+    beside = pulumi.path.resolve().parent / LANGUAGE_HOST
+    if beside.exists() or shutil.which(LANGUAGE_HOST, path=search_path(where)):
+        ours.unlink(missing_ok=True)
+        return f"Python language host: comes with {pulumi.part.name}"
+    _command(ours, sys.executable, "-P", "-m", "infra.local.language_host")
+    return f"Python language host: {STAND_IN}, as pulumi built with Go has none beside it"
+
+
+def _provider(where: Folders, toolchain: Toolchain) -> str:
+    """Make sure that the engine finds the Kubernetes provider: installed, published, or ours."""
+    plugin = where.pulumi_home / "plugins" / PROVIDER_PLUGIN
+    ours = plugin / PROVIDER
+    title = f"Kubernetes provider {KUBERNETES_PROVIDER.version}"
+    if shutil.which(PROVIDER, path=search_path(where)):
+        shutil.rmtree(plugin, ignore_errors=True)
+        return f"{title}: installed already"
+    home = user_pulumi_home(where)
+    installed = home / "plugins" / PROVIDER_PLUGIN / PROVIDER if home else None
+    if installed and installed.exists():
+        _command(ours, str(installed))
+        return f"{title}: installed already"
+    stand_in = (sys.executable, "-P", "-m", "infra.local.kubernetes_provider")
+    if _is(ours, *stand_in):
+        return f"{title}: {STAND_IN}"
+    try:
+        tool = toolchain.find_all([KUBERNETES_PROVIDER])[PROVIDER]
+    except Unavailable as reason:
+        _command(ours, *stand_in)
+        return f"{title}: {STAND_IN}, as there is no official download: {reason}"
+    _command(ours, str(tool.path))
+    return tool.says()
+
+
+def _script(words: tuple[str, ...]) -> str:
+    # exec: a plugin has to see the engine as its parent, to end with it
+    return f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n'
+
+
+def _is(file: Path, *words: str) -> bool:
+    return file.is_file() and file.read_text(errors="replace") == _script(words)
+
+
+def _command(file: Path, *words: str) -> None:
+    """Write a command that runs another, whole or not at all."""
+    if _is(file, *words):
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+    unfinished.write_text(_script(words))
+    unfinished.chmod(0o755)
+    unfinished.replace(file)
+
+
+def local_variables(where: Folders) -> dict[str, str]:
+    """Return the variables, beside PATH, with which `pulumi` and `kubectl` mean the local stack."""
+    return {
+        "PULUMI_HOME": str(where.pulumi_home),
+        "PULUMI_BACKEND_URL": f"file://{where.pulumi_state}",
+        # The local stack holds no secret worth a passphrase; people's own stacks keep theirs elsewhere.
+        "PULUMI_CONFIG_PASSPHRASE": "",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "KUBECONFIG": str(where.kubeconfig),
+    }
+
+
+def pulumi_environment(root: Path) -> dict[str, str]:
+    """Return the whole environment in which to run `pulumi` on the local stack of a checkout."""
+    where = folders(root)
+    path = os.pathsep.join([str(where.programs), search_path(where)])
+    return {**os.environ, **local_variables(where), "PATH": path}
