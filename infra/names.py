@@ -27,6 +27,18 @@ TAINT_GPU = "nvidia.com/gpu"
 
 GPU_RESOURCE = "nvidia.com/gpu"
 
+ENGINE_PORT = 8000
+"""Where engines and routers listen."""
+
+MODEL_PATH = "/weights/model"
+"""Where weights of a volume claim are mounted in an engine's container."""
+
+ADAPTERS_PATH = "/adapters"
+"""Holds a folder per LoRA adapter, by its name, whatever its source."""
+
+TRANSFER_PATH = "/transfer"
+"""The volume that all roles of an endpoint share, for connectors that hand over through a file system."""
+
 HELD_REQUESTS_METRIC = "modelunits_held_requests"
 """Requests that the door in front of an endpoint holds while no engine can take them."""
 
