@@ -1,13 +1,25 @@
 """The base of everything people write: strict, frozen, no unknown keys."""
 
-from collections.abc import Mapping
-from typing import Annotated, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Self, TypeVar
 
 from immutabledict import immutabledict
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    PlainSerializer,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 K = TypeVar("K")
 V = TypeVar("V")
+Path = tuple[str | int, ...]
+Complaint = tuple[Path, str]
+"""The place inside a value that disagrees with another, and what is said of it."""
 
 
 class Spec(BaseModel):
@@ -19,6 +31,31 @@ class Spec(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, hide_input_in_errors=True
     )
+
+    def complaints(self) -> Iterable[Complaint]:
+        """Return what is wrong between fields that are right in themselves."""
+        return ()
+
+    @model_validator(mode="after")
+    def _fields_agree(self) -> Self:
+        found = [
+            InitErrorDetails(
+                type=PydanticCustomError("disagree", "{said}", {"said": said}), loc=place, input=None
+            )
+            for place, said in self.complaints()
+        ]
+        if found:
+            raise ValidationError.from_exception_data(type(self).__name__, found)
+        return self
+
+
+def repeated(names: Iterable[str]) -> Iterable[tuple[int, str]]:
+    """Return every name that stands a second time, with its place in the list."""
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        if name in seen:
+            yield index, name
+        seen.add(name)
 
 
 def _freeze(mapping: Mapping[K, V]) -> Mapping[K, V]:

@@ -6,9 +6,10 @@ from typing import TypeAlias
 
 from infra.problems import Problem
 from infra.spec import nodes
+from infra.spec.base import Path
 from infra.spec.locate import dotted, shown
 from infra.spec.scalars import Surprise, is_date, read_plain
-from infra.spec.stack import Path, Position
+from infra.spec.stack import Position
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 

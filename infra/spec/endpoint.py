@@ -1,12 +1,23 @@
 """One served model behind one id: what an ML team writes in `stacks/<stack>/<name>.yaml`."""
 
+from collections.abc import Iterable
 from datetime import date
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import ConfigDict, Field, StringConstraints
 
-from infra.spec.base import EXTENDS_TARGET, WEIGHTS, CatalogName, FrozenMap, Name, Person, Reason, Spec
+from infra.spec.base import (
+    EXTENDS_TARGET,
+    WEIGHTS,
+    CatalogName,
+    Complaint,
+    FrozenMap,
+    Name,
+    Person,
+    Reason,
+    Spec,
+    repeated,
+)
 from infra.spec.quantities import Duration
 
 Count = Annotated[int, Field(ge=0, le=100_000)]
@@ -64,6 +75,8 @@ class Hourly(Spec):
 class Units(Spec):
     """How much dedicated capacity an endpoint has."""
 
+    model_config = ConfigDict(json_schema_extra={"not": {"required": ["reserved", "purchases"]}})
+
     reserved: Count | None = None
     """Units paid by the month and always on; or list the `purchases` instead."""
     purchases: tuple[Purchase, ...] = ()
@@ -71,14 +84,12 @@ class Units(Spec):
     hourly: Hourly | None = None
     """Bounds of the elastic units."""
 
-    @model_validator(mode="after")
-    def _one_source_of_reserved_units(self) -> Self:
+    def complaints(self) -> Iterable[Complaint]:
+        """Reserved units come from one source; orders are told apart by their ids."""
         if self.reserved is not None and self.purchases:
-            raise PydanticCustomError("either", "write either reserved or purchases, not both")
-        ids = [purchase.id for purchase in self.purchases]
-        if len(ids) != len(set(ids)):
-            raise PydanticCustomError("unique", "purchases must have different ids")
-        return self
+            yield ("purchases",), "write either reserved or purchases, not both"
+        for index, name in repeated(purchase.id for purchase in self.purchases):
+            yield ("purchases", index, "id"), f"'{name}' is used twice; every purchase has its own id"
 
 
 class Throughput(Spec):
@@ -93,7 +104,8 @@ class Throughput(Spec):
 class Adapter(Spec):
     """A LoRA adapter, called as `<endpoint id>:<name>`."""
 
-    name: Name
+    name: Name = Field(examples=["tone"])
+    """The adapter's name, unique within the endpoint."""
     source: Weights = Field(examples=["s3://loras/tone"])
     """Where the adapter's weights are."""
     rank: int = Field(gt=0, le=512, examples=[16])
@@ -115,20 +127,40 @@ class Moderation(Spec):
     """Content moderation of input and output; on unless switched off with a reason and a name."""
 
     enabled: bool = True
-    reason: Reason | None = None
-    confirmed_by: Person | None = None
+    """Whether inputs and outputs are judged."""
+    reason: Reason | None = Field(default=None, examples=["internal evaluation only"])
+    """Needed where moderation is off: why that is safe."""
+    confirmed_by: Person | None = Field(default=None, examples=["a.lee"])
+    """Needed where moderation is off: who answers for it."""
 
 
 class Limits(Spec):
     """What one endpoint accepts before it answers 429."""
 
-    requests_per_minute: int | None = Field(default=None, gt=0)
-    tokens_per_minute: int | None = Field(default=None, gt=0)
-    concurrency: int | None = Field(default=None, gt=0)
+    requests_per_minute: int | None = Field(default=None, gt=0, examples=[600])
+    """Requests begun in a minute; default: no limit."""
+    tokens_per_minute: int | None = Field(default=None, gt=0, examples=[400_000])
+    """Input and output tokens in a minute; default: no limit."""
+    concurrency: int | None = Field(default=None, gt=0, examples=[64])
+    """Requests in flight; default: no limit."""
 
 
 class Endpoint(Spec):
     """One LLM endpoint. The smallest is model, team, template and units."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                {"not": {"required": ["tier", "slo"]}},
+                {
+                    "not": {
+                        "required": ["throughput", "units"],
+                        "properties": {"units": {"required": ["hourly"]}},
+                    }
+                },
+            ]
+        }
+    )
 
     extends: ExtendsTarget | None = Field(default=None, examples=["dev/chat"])
     """Start from another endpoint, `<stack>/<endpoint>`; a field here replaces that whole field there."""
@@ -161,13 +193,11 @@ class Endpoint(Spec):
     engine_args: FrozenMap[str, EngineArg] = Field(default={}, examples=[{"max-model-len": 32768}])
     """vLLM flags, by their exact names without the leading dashes; the one escape hatch."""
 
-    @model_validator(mode="after")
-    def _one_of_each_pair(self) -> Self:
+    def complaints(self) -> Iterable[Complaint]:
+        """Of two ways to say the same, one is used; adapters are told apart by their names."""
         if self.tier is not None and self.slo is not None:
-            raise PydanticCustomError("either", "write either tier or slo, not both")
+            yield ("slo",), "write either tier or slo, not both"
         if self.throughput is not None and self.units.hourly is not None:
-            raise PydanticCustomError("either", "write either throughput or units.hourly, not both")
-        names = [adapter.name for adapter in self.adapters]
-        if len(names) != len(set(names)):
-            raise PydanticCustomError("unique", "adapters must have different names")
-        return self
+            yield ("throughput",), "write either throughput or units.hourly, not both"
+        for index, name in repeated(adapter.name for adapter in self.adapters):
+            yield ("adapters", index, "name"), f"'{name}' is used twice; every adapter has its own name"

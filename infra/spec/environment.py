@@ -2,18 +2,30 @@
 
 from datetime import date
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from infra.spec.base import CURRENCY, URL, CatalogName, FrozenMap, Name, Person, Reason, Spec
+from infra.spec.endpoint import Count
 from infra.spec.quantities import MemoryGib
+
+ENVIRONMENT = "modelunits:environment"
+"""The key of the environment in Pulumi's stack configuration."""
+
+AS_OF = "modelunits:as-of"
+"""The key of the day on which purchases and exemptions count; default: today."""
+
+SETTINGS = (ENVIRONMENT, AS_OF)
+"""Our keys in Pulumi's stack configuration; all others belong to others."""
 
 
 def _known_time_zone(name: str) -> str:
-    if name not in available_timezones():
-        raise PydanticCustomError("time_zone", "must be an IANA time zone such as UTC or Asia/Shanghai")
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise PydanticCustomError("time_zone", "must be an IANA time zone (UTC, Asia/Shanghai)") from None
     return name
 
 
@@ -33,8 +45,11 @@ class NodeClass(Spec):
     """The cloud's own node class object that Karpenter launches a machine with; made by the platform team."""
 
     group: str = Field(examples=["karpenter.k8s.aws"])
+    """The API group of the cloud's Karpenter provider."""
     kind: str = Field(examples=["EC2NodeClass"])
+    """The kind of the object."""
     name: str = Field(examples=["h20"])
+    """The object's name in the cluster."""
 
 
 class MachineFacts(Spec):
@@ -61,15 +76,17 @@ class MachineFacts(Spec):
 class Team(Spec):
     """A team and what it may use."""
 
-    quota: FrozenMap[CatalogName, int] = Field(default={}, examples=[{"h20-8": 24}])
+    quota: FrozenMap[CatalogName, Count] = Field(default={}, examples=[{"h20-8": 24}])
     """Units of each machine that the team may reach at peak; a machine not named: none."""
 
 
 class MachinePrice(Spec):
     """What one whole machine costs."""
 
-    hourly: float = Field(ge=0)
-    monthly: float = Field(ge=0)
+    hourly: float = Field(ge=0, examples=[34.0])
+    """Of one hour, by the second."""
+    monthly: float = Field(ge=0, examples=[15000])
+    """Of one reserved month."""
 
 
 class Prices(Spec):
@@ -78,7 +95,8 @@ class Prices(Spec):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, MachinePrice]
 
-    currency: str = Field(default="USD", pattern=CURRENCY)
+    currency: str = Field(default="USD", pattern=CURRENCY, examples=["USD"])
+    """The currency of every price here."""
 
     def of(self, machine: str) -> MachinePrice | None:
         """Return the price of a machine, or None where this environment names none."""
@@ -88,17 +106,22 @@ class Prices(Spec):
 class ModerationService(Spec):
     """The judge that the gateway asks about inputs and outputs."""
 
-    url: str = Field(pattern=URL)
+    url: str = Field(pattern=URL, examples=["http://moderator.modelunits:9000"])
+    """The judge's address inside the cluster."""
 
 
 class Exemption(Spec):
     """A rule that does not bind an endpoint for a while, with who answers for it."""
 
-    rule: CatalogName
-    endpoint: Name
-    reason: Reason
-    owner: Person
-    until: date
+    rule: CatalogName = Field(examples=["unit-step"])
+    """The rule's name, as problems show it in brackets."""
+    endpoint: Name = Field(examples=["chat"])
+    """The endpoint that the rule does not bind."""
+    reason: Reason = Field(examples=["migration in two halves"])
+    """Why the exemption is safe."""
+    owner: Person = Field(examples=["a.lee"])
+    """Who answers for it."""
+    until: date = Field(examples=["2026-12-31"])
     """The last day on which the exemption holds."""
 
 
@@ -106,15 +129,21 @@ class Environment(Spec):
     """Facts about a place: cluster, machines, teams, prices."""
 
     cluster: Cluster = Cluster()
+    """Which Kubernetes cluster the stack deploys to."""
     nodes: Literal["karpenter", "existing"]
     """karpenter: we make node pools. existing: nodes and their labels are there already."""
-    time_zone: TimeZone = "UTC"
+    time_zone: TimeZone = Field(default="UTC", examples=["Asia/Shanghai"])
     """Where the days of purchases begin and end."""
-    machines: FrozenMap[CatalogName, MachineFacts]
-    teams: FrozenMap[Name, Team]
+    machines: FrozenMap[CatalogName, MachineFacts] = Field(examples=[{"h20-8": {"max": 20}}])
+    """The machines that may be used here, and how many."""
+    teams: FrozenMap[Name, Team] = Field(examples=[{"search": {"quota": {"h20-8": 24}}}])
+    """The teams that may own endpoints here."""
     prices: Prices = Prices()
+    """What machines cost here; a machine not named: the catalog's public price."""
     moderation: ModerationService | None = None
+    """The judge of content moderation; needed where an endpoint does not switch moderation off."""
     exemptions: tuple[Exemption, ...] = ()
+    """Rules that do not bind an endpoint for a while."""
 
 
 def zone(environment: Environment) -> ZoneInfo:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import TypeVar
 
+from infra.spec.base import Path
 from infra.spec.document import Document, Json, value_at
-from infra.spec.stack import Path
 
 V = TypeVar("V")
 

@@ -14,7 +14,7 @@ from infra.spec import nodes
 from infra.spec.base import CATALOG_NAME, EXTENDS_TARGET, NAME, PATTERN_WORDS, Spec
 from infra.spec.document import Document, read_document, read_entries, value_at
 from infra.spec.endpoint import Endpoint
-from infra.spec.environment import Environment
+from infra.spec.environment import ENVIRONMENT, SETTINGS, Environment
 from infra.spec.extends import merge
 from infra.spec.locate import printable, shown
 from infra.spec.stack import Stack, Written
@@ -22,12 +22,6 @@ from infra.spec.template import Template
 from infra.spec.validate import source, validate
 
 S = TypeVar("S", bound=Spec)
-
-ENVIRONMENT = "modelunits:environment"
-"""The key of the environment in Pulumi's stack configuration."""
-
-SETTINGS = (ENVIRONMENT, "modelunits:as-of")
-"""Our keys in Pulumi's stack configuration; all others belong to others."""
 
 EXTENDS = ("extends",)
 _PROJECT_FILE = "Pulumi.yaml"

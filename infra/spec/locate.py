@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Union, get_args, get_origin, get_type_hints
 
-from infra.spec.base import Spec
-from infra.spec.stack import Path
+from infra.spec.base import Path, Spec
 
 _SIMPLE_KEY = re.compile(r"[-_.:/A-Za-z0-9]{1,64}")
 _LONGEST = 40

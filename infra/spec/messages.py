@@ -48,7 +48,7 @@ def wrong_type(errors: Iterable[ErrorDetails], value: object) -> str:
     return f"must be {either(wanted)}, got {shown(value)}{quote}"
 
 
-def said(error: ErrorDetails, value: object) -> str:  # noqa: PLR0911 (a table of cases)
+def said(error: ErrorDetails, value: object) -> str:
     """Return what is said of one error other than an unknown key."""
     kind, context = error["type"], error.get("ctx", {})
     match kind:
@@ -69,6 +69,8 @@ def said(error: ErrorDetails, value: object) -> str:  # noqa: PLR0911 (a table o
             return f"must be at least {context['min_length']} characters long, got {shown(value)}"
         case "string_too_long":
             return f"must be at most {context['max_length']} characters long, got {len(str(value))}"
+        case "duration" | "memory" | "time_zone":
+            return f"{error['msg']}, got {shown(value)}"
         case "date_parsing" | "date_from_datetime_parsing" | "date_from_datetime_inexact":
             return f"must be a day such as 2026-11-01, got {shown(value)}"
         case _ if is_type_error(error):

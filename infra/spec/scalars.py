@@ -46,7 +46,7 @@ def is_date(text: str) -> bool:
     return _DATE.fullmatch(text) is not None
 
 
-def read_plain(text: str) -> Plain | Surprise:  # noqa: PLR0911 (a table of cases, one line each)
+def read_plain(text: str) -> Plain | Surprise:
     """Return the value of a plain scalar, dates as text, or why it is refused."""
     if text == "":
         return Surprise("has no value: write one, or null to mean none")

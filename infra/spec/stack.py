@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from infra.problems import Problem
+from infra.spec.base import Path
 from infra.spec.endpoint import Endpoint
 from infra.spec.environment import Environment
 from infra.spec.template import Template
 
 T = TypeVar("T")
-Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """A named recipe: shape, roles, machines, engine arguments and tiers. Written in `templates/<name>.yaml`."""
 
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
+from immutabledict import immutabledict
+from pydantic import ConfigDict, Field, JsonValue, StringConstraints
 
-from infra.spec.base import WORD, CatalogName, FrozenMap, Spec
+from infra.spec.base import WORD, CatalogName, Complaint, FrozenMap, Spec
 from infra.spec.endpoint import EngineArg
 from infra.spec.quantities import Duration, MemoryGib
 
@@ -17,19 +18,32 @@ Label = Literal["measured", "calibrated", "estimated", "extrapolated"]
 ParallelSize = Annotated[int, Field(ge=1, le=1024)]
 Image = Annotated[str, StringConstraints(pattern=WORD)]
 
-ROLES_OF_SHAPE: dict[Shape, tuple[RoleName, ...]] = {
-    "single": ("serve",),
-    "prefill-decode": ("prefill", "decode"),
-    "encode-prefill-decode": ("encode", "prefill", "decode"),
-}
+ROLES_OF_SHAPE: Mapping[Shape, tuple[RoleName, ...]] = immutabledict(
+    {
+        "single": ("serve",),
+        "prefill-decode": ("prefill", "decode"),
+        "encode-prefill-decode": ("encode", "prefill", "decode"),
+    }
+)
+JOINTS: Mapping[str, tuple[Shape, ...]] = immutabledict(
+    {
+        "kv_transfer": ("prefill-decode", "encode-prefill-decode"),
+        "ec_transfer": ("encode-prefill-decode",),
+        "router": ("prefill-decode", "encode-prefill-decode"),
+    }
+)
+"""What joins the roles of a template, and the shapes that need it; others cannot have it."""
 
 
 class Engine(Spec):
     """The inference engine, pinned."""
 
     name: Literal["vllm"]
+    """The engine."""
     version: str = Field(examples=["0.32.0"])
+    """The engine's version, whose flags and metrics are checked."""
     image: Image = Field(examples=["vllm/vllm-openai:v0.32.0"])
+    """The container image of that version."""
 
 
 class Role(Spec):
@@ -40,8 +54,11 @@ class Role(Spec):
     count: int = Field(default=1, ge=1, le=1024)
     """Instances of this role in one group."""
     tensor_parallel: ParallelSize = 1
+    """GPUs that share every layer."""
     pipeline_parallel: ParallelSize = 1
+    """Stages that the layers are divided into."""
     data_parallel: ParallelSize = 1
+    """Copies of the attention layers behind one instance."""
     args: FrozenMap[str, EngineArg] = Field(default={}, examples=[{"max-num-seqs": 256}])
     """vLLM flags of this role, by their exact names without the leading dashes."""
 
@@ -63,14 +80,17 @@ class EcTransfer(Spec):
 class Router(Spec):
     """The request router in front of disaggregated roles."""
 
-    image: Image
+    image: Image = Field(examples=["vllm/vllm-router:v0.1.17"])
+    """The router's container image, pinned by version."""
 
 
 class Performance(Spec):
     """What one group does at a tier, at the reference load (3000 in, 300 out, cache hit 0)."""
 
     ttft_ms: float = Field(gt=0)
+    """Time to first token that the tier promises."""
     tpot_ms: float = Field(gt=0)
+    """Mean time per output token after the first that the tier promises."""
     concurrency: int = Field(gt=0)
     """Requests in flight that one group holds at this latency."""
     tps: float = Field(gt=0)
@@ -81,56 +101,69 @@ class Performance(Spec):
     """Where the numbers come from."""
 
 
+def _schema_of_shape(shape: Shape) -> JsonValue:
+    joined = [name for name, shapes in JOINTS.items() if shape in shapes]
+    absent = [name for name in JOINTS if name not in joined]
+    roles = ROLES_OF_SHAPE[shape]
+    return {
+        "if": {"required": ["shape"], "properties": {"shape": {"const": shape}}},
+        "then": {
+            "required": [*joined],
+            "properties": {
+                "roles": {"required": [*roles], "propertyNames": {"enum": [*roles]}},
+                **{name: {"type": "null"} for name in absent},
+            },
+        },
+    }
+
+
 class Template(Spec):
     """A deployment recipe that endpoints name."""
 
+    model_config = ConfigDict(json_schema_extra={"allOf": [_schema_of_shape(one) for one in ROLES_OF_SHAPE]})
+
     description: str = Field(min_length=8)
+    """What the recipe is for, in a sentence."""
     shape: Shape
+    """single, or prefill and decode (and encode) apart, each on its own machines."""
     engine: Engine
-    roles: FrozenMap[RoleName, Role]
+    """The inference engine, pinned."""
+    roles: FrozenMap[RoleName, Role] = Field(examples=[{"serve": {"machine": "h20-8", "tensor_parallel": 2}}])
+    """The roles of the shape: serve; or prefill and decode; or encode, prefill and decode."""
     groups_per_step: int = Field(default=1, ge=1, le=64)
     """Groups that are bought and scaled together."""
     kv_transfer: KvTransfer | None = None
+    """Needed where prefill and decode are apart: how the KV cache travels."""
     ec_transfer: EcTransfer | None = None
+    """Needed where encode is apart: how encoder outputs travel."""
     router: Router | None = None
-    startup_timeout: Duration = timedelta(minutes=60)
+    """Needed where roles are apart: what routes a request through them."""
+    startup_timeout: Duration = Field(default=timedelta(minutes=60), examples=["90m"])
     """How long scheduling, image and weight loading may take before a deployment fails; default 60m."""
-    drain_timeout: Duration = timedelta(minutes=30)
+    drain_timeout: Duration = Field(default=timedelta(minutes=30), examples=["10m"])
     """How long a stopping instance may finish its streams; default 30m."""
     weights_cache: MemoryGib | None = Field(default=None, examples=["2TiB"])
     """Size of the node-local weights cache; default: sized from the model's weights."""
     unsupported_features: tuple[Feature, ...] = ()
     """Features that endpoints of this template cannot have."""
-    default_tier: CatalogName
+    default_tier: CatalogName = Field(examples=["balanced"])
+    """The tier of endpoints that name none; every model of the performance table has it."""
     performance: FrozenMap[CatalogName, FrozenMap[CatalogName, Performance]]
     """Per model and tier, for one group."""
 
-    @model_validator(mode="after")
-    def _shape_and_roles_agree(self) -> Self:
+    def complaints(self) -> Iterable[Complaint]:
+        """Roles and what joins them are those of the shape; every model has the default tier."""
         needed = ROLES_OF_SHAPE[self.shape]
         if set(self.roles) != set(needed):
-            raise PydanticCustomError(
-                "roles",
-                "shape {shape} needs the roles {needed}, got {got}",
-                {"shape": self.shape, "needed": ", ".join(needed), "got": ", ".join(self.roles)},
+            yield (
+                ("roles",),
+                f"shape {self.shape} has the roles {', '.join(needed)}, got {', '.join(self.roles)}",
             )
-        for key, value, wanted in (
-            ("kv_transfer", self.kv_transfer, self.shape != "single"),
-            ("router", self.router, self.shape != "single"),
-            ("ec_transfer", self.ec_transfer, self.shape == "encode-prefill-decode"),
-        ):
-            if (value is not None) != wanted:
-                verb = "needs" if wanted else "cannot have"
-                raise PydanticCustomError("shape", f"shape {self.shape} {verb} {key}")
-        return self
-
-    @model_validator(mode="after")
-    def _default_tier_is_known(self) -> Self:
+        for name, shapes in JOINTS.items():
+            if self.shape in shapes and getattr(self, name) is None:
+                yield ("shape",), f"{self.shape} needs {name}"
+            if self.shape not in shapes and getattr(self, name) is not None:
+                yield (name,), f"shape {self.shape} cannot have {name}"
         for model, tiers in self.performance.items():
             if self.default_tier not in tiers:
-                raise PydanticCustomError(
-                    "tier",
-                    "performance.{model} lacks the default tier {tier}",
-                    {"model": model, "tier": self.default_tier},
-                )
-        return self
+                yield ("performance", model), f"lacks the default tier {self.default_tier}"

@@ -11,11 +11,11 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from infra.problems import Problem, allowed
-from infra.spec.base import Spec
+from infra.spec.base import Path, Spec
 from infra.spec.document import Document, Json, value_at
 from infra.spec.locate import dotted, fields, kinds_at, shown, step
 from infra.spec.messages import is_type_error, said, wrong_type
-from infra.spec.stack import Path, Position, Source
+from infra.spec.stack import Position, Source
 
 S = TypeVar("S", bound=Spec)
 
