@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.capacity.memory import kv_bytes, memory_fit
+from infra.capacity.roles import RoleStack, role_fit, role_stack
 from infra.capacity.roofline import Estimate, Instance, Load, Pool, estimate
-from infra.capacity.tables import TIERS, RoleStack, performance_rows
+from infra.capacity.tables import TIERS, performance_rows
 from infra.catalog.load import load_catalog
 from infra.catalog.model import Gpu, Model
 
@@ -246,3 +247,31 @@ def test_numbers_for_gpus_without_measurements_say_so() -> None:
     assert label("h100", "serve") == "estimated"
     assert label("h20", "serve") == "extrapolated"
     assert label("h100", "prefill", "decode") == "extrapolated"
+
+
+def test_engine_arguments_decide_a_role_s_memory() -> None:
+    """Lengths are read as vLLM reads them; quantisation, cache type and utilisation count."""
+    machine, gpu = CATALOG.machines["h100-8"], CATALOG.gpus["h100"]
+    model = CATALOG.models["qwen3-32b"]
+
+    def fit(**args: object) -> tuple[float, float, float]:
+        named = {key.replace("_", "-"): value for key, value in args.items()}
+        found = role_fit(model, "serve", role_stack(machine, gpu, named, tensor_parallel=2), 1)
+        return round(found.weights_gib, 2), round(found.kv_gib, 2), round(found.available_gib, 2)
+
+    assert fit() == (30.51, 5.0, 71.28)
+    assert fit(max_model_len=32768) == (30.51, 4.0, 71.28)
+    assert fit(max_model_len="32K") == (30.51, 4.0, 71.28)
+    assert fit(max_model_len="auto") == fit(max_model_len=-1) == fit()
+    assert fit(max_model_len="32K", kv_cache_dtype="fp8") == (30.51, 2.0, 71.28)
+    assert fit(quantization="fp8", gpu_memory_utilization=0.5) == (15.98, 5.0, 39.6)
+
+
+def test_a_group_shares_its_requests_over_the_instances_of_a_role() -> None:
+    """Two decode instances hold half of the requests each; a prefill instance only those in flight."""
+    machine, gpu = CATALOG.machines["h100-8"], CATALOG.gpus["h100"]
+    model = CATALOG.models["qwen3-8b"]
+    args = {"max-model-len": 4096}
+    one, two = (role_stack(machine, gpu, args, count=count) for count in (1, 2))
+    assert role_fit(model, "decode", one, 32).kv_gib == role_fit(model, "decode", two, 64).kv_gib
+    assert role_fit(model, "prefill", one, 32).kv_gib == role_fit(model, "prefill", one, 512).kv_gib

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.capacity.memory import memory_fit
+from infra.capacity.roles import role_fit, role_stack
 from infra.catalog.load import load_catalog
 from infra.catalog.model import Model
 from infra.spec.load import load_stack
@@ -89,19 +89,17 @@ def test_every_role_holds_every_model_at_every_tier(templates: dict[str, Templat
         for model in _models(template):
             for tier in template.performance[model.name].values():
                 for name, role in template.roles.items():
-                    longest = role.args.get("max-model-len", model.max_context)
-                    assert isinstance(longest, int)
-                    sequences = 4 if name == "prefill" else -(-tier.concurrency // role.count)
-                    fit = memory_fit(
-                        model,
-                        CATALOG.gpus[CATALOG.machines[role.machine].gpu],
-                        role=name,
+                    machine = CATALOG.machines[role.machine]
+                    stack = role_stack(
+                        machine,
+                        CATALOG.gpus[machine.gpu],
+                        role.args,
+                        count=role.count,
                         tensor_parallel=role.tensor_parallel,
                         pipeline_parallel=role.pipeline_parallel,
                         data_parallel=role.data_parallel,
-                        sequences=sequences,
-                        longest_sequence_tokens=longest,
                     )
+                    fit = role_fit(model, name, stack, tier.concurrency)
                     assert fit.fits, (model.name, name, fit)
 
 

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import yaml
 
-from infra.capacity.roofline import Instance, Pool
-from infra.capacity.tables import RoleStack, Row, performance_rows
+from infra.capacity.roles import RoleStack, role_stack
+from infra.capacity.tables import Row, performance_rows
 from infra.catalog.load import load_catalog
 
 Json = dict[str, object]
+
+_PARALLEL = ("tensor_parallel", "pipeline_parallel", "data_parallel")
 
 
 def main() -> int:
@@ -57,29 +59,10 @@ def with_table(text: str, name: str) -> str:
 
 
 def _role(facts: Json) -> RoleStack:
-    catalog = load_catalog()
-    machine = catalog.machines[str(facts["machine"])]
-    sizes = {
-        f"{kind}_parallel": int(str(facts.get(f"{kind}_parallel", 1)))
-        for kind in ("tensor", "pipeline", "data")
-    }
-    gpus = sizes["tensor_parallel"] * sizes["pipeline_parallel"] * sizes["data_parallel"]
+    machine = load_catalog().machines[str(facts["machine"])]
     arguments = facts.get("args", {})
-    assert isinstance(arguments, dict)
-    return RoleStack(
-        pool=Pool(
-            count=int(str(facts.get("count", 1))),
-            instance=Instance(
-                gpu=catalog.gpus[machine.gpu],
-                network_gbit_per_s=machine.network_gbit_per_s * min(1.0, gpus / machine.gpus),
-                kv_cache_dtype=arguments.get("kv-cache-dtype", "auto"),
-                **sizes,
-            ),
-        ),
-        max_model_len=arguments.get("max-model-len"),
-        max_num_seqs=arguments.get("max-num-seqs"),
-        gpu_memory_utilization=arguments.get("gpu-memory-utilization", 0.9),
-    )
+    sizes = {key: facts[key] for key in ("count", *_PARALLEL) if key in facts}
+    return role_stack(machine, load_catalog().gpus[machine.gpu], arguments, **sizes)  # type: ignore[arg-type]
 
 
 def _values(row: Row) -> Json:

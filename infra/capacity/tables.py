@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from math import ceil, floor
 from typing import Literal
 
-from infra.capacity.memory import MemoryFit, default_max_num_seqs, memory_fit
-from infra.capacity.roofline import FITTED_GPUS, FORMULA, Estimate, Load, Pool, estimate
+from infra.capacity.roles import RoleStack, most_sequences, role_fit
+from infra.capacity.roofline import FITTED_GPUS, FORMULA, Estimate, Load, estimate
 from infra.catalog.model import Model
 
 Label = Literal["estimated", "extrapolated"]
@@ -31,19 +31,6 @@ _CONCURRENCIES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 3
 
 NEARLY_ALL = 0.97
 """Beyond this share of the throughput, more requests only wait for each other."""
-
-PROMPTS_IN_PREFILL = 4
-"""Prompts whose KV cache a prefill instance holds at once: computed, waiting, and two on their way."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoleStack:
-    """The instances of a role in one group, and the arguments that decide their memory."""
-
-    pool: Pool
-    max_model_len: int | None = None
-    max_num_seqs: int | None = None
-    gpu_memory_utilization: float = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,18 +65,16 @@ def performance_rows(model: Model, roles: Mapping[str, RoleStack], default_tier:
     return tuple(rows) if any(row.tier == default_tier for row in rows) else ()
 
 
-def fits(model: Model, roles: Mapping[str, RoleStack], concurrency: int) -> dict[str, MemoryFit]:
-    """Return the memory of each role while a group holds that many requests."""
-    return {name: _fit(model, name, stack, concurrency) for name, stack in roles.items()}
-
-
 def _best(model: Model, roles: Mapping[str, RoleStack], tier: Tier) -> Estimate | None:
     """Return the fewest requests that bring nearly all the throughput to be had at a tier's latency."""
     pools = {name: stack.pool for name, stack in roles.items()}
     load = Load(image_tokens=model.vision.tokens_per_image if model.vision and "encode" in roles else 0)
+    limit = most_sequences(roles)
     kept: list[Estimate] = []
     for concurrency in _CONCURRENCIES:
-        if concurrency > _most_sequences(roles) or not _all_fit(model, roles, concurrency):
+        if concurrency > limit or not all(
+            role_fit(model, name, stack, concurrency).fits for name, stack in roles.items()
+        ):
             break
         found = estimate(model, pools, concurrency, load)
         if found.ttft_ms > tier.ttft_ms or found.tpot_ms > tier.tpot_ms:
@@ -97,36 +82,6 @@ def _best(model: Model, roles: Mapping[str, RoleStack], tier: Tier) -> Estimate 
         kept.append(found)
     enough = NEARLY_ALL * max((found.tps for found in kept), default=0.0)
     return next((found for found in kept if found.tps >= enough), None)
-
-
-def _all_fit(model: Model, roles: Mapping[str, RoleStack], concurrency: int) -> bool:
-    return all(fit.fits for fit in fits(model, roles, concurrency).values())
-
-
-def _most_sequences(roles: Mapping[str, RoleStack]) -> int:
-    """Return how many answers the engines of a group may write at once (max-num-seqs of each rank)."""
-    stack = roles["decode"] if "decode" in roles else roles["serve"]
-    instance = stack.pool.instance
-    of_one_rank = stack.max_num_seqs or default_max_num_seqs(instance.gpu)
-    return stack.pool.count * instance.data_parallel * of_one_rank
-
-
-def _fit(model: Model, role: str, stack: RoleStack, concurrency: int) -> MemoryFit:
-    instance, count = stack.pool.instance, stack.pool.count
-    sequences = PROMPTS_IN_PREFILL if role == "prefill" else ceil(concurrency / count)
-    return memory_fit(
-        model,
-        instance.gpu,
-        role=role,
-        tensor_parallel=instance.tensor_parallel,
-        pipeline_parallel=instance.pipeline_parallel,
-        data_parallel=instance.data_parallel,
-        sequences=sequences,
-        longest_sequence_tokens=min(stack.max_model_len or model.max_context, model.max_context),
-        gpu_memory_utilization=stack.gpu_memory_utilization,
-        kv_cache_dtype=instance.kv_cache_dtype,
-        max_num_seqs=stack.max_num_seqs,
-    )
 
 
 def _row(tier: Tier, best: Estimate, roles: Mapping[str, RoleStack]) -> Row:
