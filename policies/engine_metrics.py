@@ -1,0 +1,12 @@
+"""What the pinned vLLM reports, read from `metrics.json` beside this file.
+
+Why: a policy pack has to judge without the catalog; a test holds the file against it.
+"""
+
+import json
+from pathlib import Path
+
+_DOCUMENT = json.loads((Path(__file__).parent / "metrics.json").read_text(encoding="utf-8"))
+
+VLLM_VERSION: str = _DOCUMENT["version"]
+VLLM_METRICS: frozenset[str] = frozenset(_DOCUMENT["metrics"])

@@ -1,0 +1,42 @@
+"""How much each rule weighs in a stack; `policies/config/<stack>.json` is a --policy-pack-config file."""
+
+from collections.abc import Mapping
+from typing import get_args
+
+from infra.problems import allowed
+from policies.registry import RULES
+from policies.rule import Level
+
+Levels = Mapping[str, Level]
+
+DEFAULT_LEVEL: Level = "mandatory"
+"""Of every rule that a stack says nothing about."""
+
+
+class LevelsError(Exception):
+    """What was written as levels cannot be used."""
+
+
+def levels_from_config(document: object) -> Levels:
+    """Read levels from the JSON document; `all` stands for every rule that is not named."""
+    if not isinstance(document, Mapping):
+        raise LevelsError("must be an object from rule names to levels")
+    names = [rule.name for rule in RULES]
+    levels: dict[str, Level] = {}
+    for key, value in document.items():
+        if key not in (*names, "all"):
+            raise LevelsError(f"{key}: no such rule; {allowed((*names, 'all'), str(key))}")
+        written = value.get("enforcementLevel") if isinstance(value, Mapping) else value
+        levels[key] = _level(key, written)
+    every = levels.pop("all", None)
+    return levels if every is None else dict.fromkeys(names, every) | levels
+
+
+def _level(key: str, written: object) -> Level:
+    if written == "remediate":
+        # No rule rewrites anything; Pulumi weighs what a remediation left as mandatory.
+        return "mandatory"
+    for level in get_args(Level):
+        if written == level:
+            return level  # type: ignore[no-any-return]
+    raise LevelsError(f"{key}: {allowed(get_args(Level), written if isinstance(written, str) else None)}")

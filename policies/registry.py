@@ -1,0 +1,46 @@
+"""Every rule, in the order in which their documentation lists them."""
+
+from policies.rule import Rule
+from policies.rules import (
+    autoscaled_without_replicas,
+    engine_args,
+    exemption,
+    gpu_toleration,
+    isolation,
+    known_metrics,
+    lora_fit,
+    machine_limit,
+    memory_fit,
+    moderation_confirmed,
+    one_autoscaler,
+    parallelism,
+    pinned_images,
+    reserved_expiry,
+    team_quota,
+    throughput_chunk,
+    unit_bounds,
+    unit_step,
+    unsupported_feature,
+)
+
+RULES: tuple[Rule, ...] = (
+    unit_step.RULE,
+    unit_bounds.RULE,
+    throughput_chunk.RULE,
+    team_quota.RULE,
+    machine_limit.RULE,
+    memory_fit.RULE,
+    parallelism.RULE,
+    unsupported_feature.RULE,
+    reserved_expiry.RULE,
+    moderation_confirmed.RULE,
+    lora_fit.RULE,
+    engine_args.RULE,
+    pinned_images.RULE,
+    autoscaled_without_replicas.RULE,
+    one_autoscaler.RULE,
+    known_metrics.RULE,
+    isolation.RULE,
+    gpu_toleration.RULE,
+    exemption.RULE,
+)
