@@ -1,0 +1,38 @@
+"""The Pulumi program: check the stack's files, then build what its plan says."""
+
+import gc
+from datetime import date
+from pathlib import Path
+
+import pulumi
+
+from infra.build import build
+from infra.check import check_stack
+from infra.problems import SpecError
+
+
+def main() -> None:
+    """Build the stack, or end with every problem on a line of its own before anything is registered."""
+    # Thousands of small objects live until the end: looking for garbage among them only costs time.
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+    checked = check_stack(Path(pulumi.get_root_directory()), pulumi.get_stack(), _as_of())
+    for warning in checked.warnings:
+        pulumi.log.warn(str(warning))
+    try:
+        plan = checked.usable_plan()
+    except SpecError as error:
+        raise pulumi.RunError(str(error)) from None
+    build(plan, checked.manifests)
+
+
+def _as_of() -> date:
+    text = pulumi.Config("modelunits").get("as-of")
+    try:
+        return date.fromisoformat(text) if text else date.today()
+    except ValueError:
+        raise pulumi.RunError(f"modelunits:as-of: must be a day such as 2026-12-31, got {text}") from None
+
+
+if __name__ == "__main__":
+    main()
