@@ -1,7 +1,6 @@
 """`modelunits local`: the embedded cluster of this checkout."""
 
 import shlex
-import shutil
 from collections import deque
 from typing import Annotated
 
@@ -9,15 +8,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from infra.catalog.load import load_catalog
 from infra.cli.arguments import Root, fail
+from infra.cli.machines import catalog_machines
 from infra.local import cluster, up
 from infra.local.control_plane import ClusterError
 from infra.local.download import Unavailable
 from infra.local.engine import local_variables
 from infra.local.folders import folders
 from infra.local.go_build import GoError
-from infra.local.instance_types import InstanceType
 from infra.local.progress import Progress
 from infra.local.up import PulumiError
 from infra.problems import allowed
@@ -26,23 +24,6 @@ app = typer.Typer(
     help="The embedded cluster: real controllers over simulated machines, on this machine alone.",
     no_args_is_help=True,
 )
-
-PRICE_OF_AN_UNPRICED_MACHINE = 1.0
-"""The simulated cloud wants a price of each machine; nobody is billed by it."""
-
-
-def catalog_machines() -> tuple[InstanceType, ...]:
-    """Return the machines of the catalog as the simulated cloud sells them, by their own names."""
-    return tuple(
-        InstanceType(
-            name=machine.name,
-            gpus=machine.gpus,
-            vcpus=machine.vcpus,
-            memory_gib=round(machine.memory_gib),
-            hourly_price=machine.hourly_usd or PRICE_OF_AN_UNPRICED_MACHINE,
-        )
-        for machine in load_catalog().machines.values()
-    )
 
 
 @app.command("up")
@@ -70,13 +51,14 @@ def down(
     root: Root,
     everything: Annotated[
         bool,
-        typer.Option("--all", help="Also remove Pulumi's plugins: the whole .modelunits."),
+        typer.Option("--all", help="Also what tests have left running, and the whole .modelunits."),
     ] = False,
 ) -> None:
     """Stop every process of the cluster and remove its data, and the Pulumi state that describes it."""
-    cluster.down(folders(root))
     if everything:
-        shutil.rmtree(folders(root).state, ignore_errors=True)
+        cluster.down_all(folders(root))
+    else:
+        cluster.down(folders(root))
 
 
 @app.command()

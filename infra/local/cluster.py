@@ -17,9 +17,11 @@ from pathlib import Path
 
 from infra.local import cluster_objects, control_plane, controllers, processes
 from infra.local.cluster_objects import Manifest
+from infra.local.commands import write_command
 from infra.local.control_plane import ClusterError
 from infra.local.controllers import Ports, ports_as_data
 from infra.local.folders import Folders
+from infra.local.folders import folders as folders_of
 from infra.local.instance_types import InstanceType, instance_types_file
 from infra.local.parts import CLUSTER
 from infra.local.processes import Process
@@ -63,6 +65,7 @@ def up(
             only_one(lock, lambda: progress.note("another run starts the cluster of this checkout; waiting"))
         )
         tools = Toolchain(folders, progress).find_all(CLUSTER)
+        write_command(folders.programs / "kubectl", str(tools["kubectl"].path))
         _drop_other_versions(folders.cluster, tools, progress)
         _control_plane(folders.cluster, tools, progress)
         for attempt in range(STARTS):
@@ -87,6 +90,19 @@ def down(folders: Folders) -> None:
     processes.stop(folders.cluster, patience_seconds=0)
     shutil.rmtree(folders.cluster, ignore_errors=True)
     shutil.rmtree(folders.pulumi_state, ignore_errors=True)
+
+
+def folder_for_tests(folders: Folders, number: int) -> Path:
+    """Return a folder that stands for a checkout in tests: `down_all` finds what runs from it."""
+    return folders.state / "tests" / str(number)
+
+
+def down_all(checkout: Folders) -> None:
+    """Stop the cluster of a checkout and those that its tests have left, and remove all state."""
+    for left in (checkout.state / "tests").glob("*"):
+        down(folders_of(left))
+    down(checkout)
+    shutil.rmtree(checkout.state, ignore_errors=True)
 
 
 def control_plane_last(cluster: Path) -> tuple[str, ...]:

@@ -5,12 +5,12 @@ stand-ins take their place, in folders of this checkout that no ordinary `pulumi
 """
 
 import os
-import shlex
 import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.local.commands import put, runs, write_command
 from infra.local.download import Unavailable
 from infra.local.folders import Folders, folders
 from infra.local.parts import KUBERNETES_PROVIDER, PULUMI
@@ -43,7 +43,6 @@ def prepare(where: Folders, progress: Progress) -> Engine:
         folder.mkdir(parents=True, exist_ok=True)
     toolchain = Toolchain(where, progress)
     pulumi = toolchain.find_all([PULUMI])["pulumi"]
-    _command(where.programs / "pulumi", str(pulumi.path))
     return Engine(
         pulumi=pulumi.says(),
         language_host=_language_host(where, pulumi),
@@ -52,13 +51,16 @@ def prepare(where: Folders, progress: Progress) -> Engine:
 
 
 def _language_host(where: Folders, pulumi: Tool) -> str:
-    """Make sure that the engine finds a Python language host: beside itself, on PATH, or ours."""
+    """Put the engine in place, with a Python language host that it finds: beside itself, on PATH, or ours."""
     ours = where.programs / LANGUAGE_HOST
     beside = pulumi.path.resolve().parent / LANGUAGE_HOST
     if beside.exists() or shutil.which(LANGUAGE_HOST, path=search_path(where)):
         ours.unlink(missing_ok=True)
+        write_command(where.programs / "pulumi", str(pulumi.path))
         return f"Python language host: comes with {pulumi.part.name}"
-    _command(ours, sys.executable, "-P", "-m", "infra.local.language_host")
+    # The engine warns about a language host that is not beside itself: bring it here.
+    put(pulumi.path, where.programs / "pulumi")
+    write_command(ours, sys.executable, "-P", "-m", "infra.local.language_host")
     return f"Python language host: {STAND_IN}, as pulumi built with Go has none beside it"
 
 
@@ -73,38 +75,18 @@ def _provider(where: Folders, toolchain: Toolchain) -> str:
     home = user_pulumi_home(where)
     installed = home / "plugins" / PROVIDER_PLUGIN / PROVIDER if home else None
     if installed and installed.exists():
-        _command(ours, str(installed))
+        write_command(ours, str(installed))
         return f"{title}: installed already"
     stand_in = (sys.executable, "-P", "-m", "infra.local.kubernetes_provider")
-    if _is(ours, *stand_in):
+    if runs(ours, *stand_in):
         return f"{title}: {STAND_IN}"
     try:
         tool = toolchain.find_all([KUBERNETES_PROVIDER])[PROVIDER]
     except Unavailable as reason:
-        _command(ours, *stand_in)
+        write_command(ours, *stand_in)
         return f"{title}: {STAND_IN}, as there is no official download: {reason}"
-    _command(ours, str(tool.path))
+    write_command(ours, str(tool.path))
     return tool.says()
-
-
-def _script(words: tuple[str, ...]) -> str:
-    # exec: a plugin has to see the engine as its parent, to end with it
-    return f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n'
-
-
-def _is(file: Path, *words: str) -> bool:
-    return file.is_file() and file.read_text(errors="replace") == _script(words)
-
-
-def _command(file: Path, *words: str) -> None:
-    """Write a command that runs another, whole or not at all."""
-    if _is(file, *words):
-        return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-    unfinished.write_text(_script(words))
-    unfinished.chmod(0o755)
-    unfinished.replace(file)
 
 
 def local_variables(where: Folders) -> dict[str, str]:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,20 +93,24 @@ def stop(cluster: Path, names: Iterable[str] | None = None, *, patience_seconds:
         return [one.pid for one in running(cluster) if chosen is None or one.name in chosen]
 
     deadline = time.monotonic() + patience_seconds
-    _signal(targets(), signal.SIGTERM)
+    for pid in targets():
+        _signal(pid, signal.SIGTERM)
     while targets() and time.monotonic() < deadline:
         time.sleep(0.1)
     while left := targets():
-        _signal(left, signal.SIGKILL)
+        for pid in left:
+            kill(pid)
         time.sleep(0.1)
 
 
-def _signal(pids: Iterable[int], number: signal.Signals) -> None:
-    for pid in pids:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            continue
+def kill(pid: int) -> None:
+    """End a process at once, whatever it does."""
+    _signal(pid, signal.SIGKILL)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def _environments(variable: str) -> Iterable[tuple[int, str, Mapping[str, str]]]:
