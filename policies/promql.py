@@ -11,41 +11,12 @@ _BRACKETS = re.compile(r"\{[^{}]*\}|\[[^\[\]]*\]")
 _LABEL_LIST = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^()]*\)", re.IGNORECASE)
 # A word that begins in a number, such as the m of 5m, is a unit; one before a bracket, a function.
 _WORD = re.compile(r"(?<![\w.:])[A-Za-z_:][\w:]*(?![\w:])(?!\s*\()")
-_KEYWORDS = frozenset(
-    # Aggregations are here for where their labels come first: sum by (pod) (…).
-    [
-        "and",
-        "or",
-        "unless",
-        "bool",
-        "offset",
-        "by",
-        "without",
-        "on",
-        "ignoring",
-        "group_left",
-        "group_right",
-        "inf",
-        "nan",
-        "start",
-        "end",
-        "atan2",
-        "sum",
-        "avg",
-        "min",
-        "max",
-        "count",
-        "group",
-        "stddev",
-        "stdvar",
-        "topk",
-        "bottomk",
-        "quantile",
-        "count_values",
-        "limitk",
-        "limit_ratio",
-    ]
-)
+# Aggregations are here for where their labels come first: sum by (pod) (…).
+_KEYWORDS = {
+    *("and", "or", "unless", "bool", "offset", "by", "without", "on", "ignoring", "inf", "nan"),
+    *("group_left", "group_right", "start", "end", "atan2", "count_values", "limitk", "limit_ratio"),
+    *("sum", "avg", "min", "max", "count", "group", "stddev", "stdvar", "topk", "bottomk", "quantile"),
+}
 
 
 def metric_names(query: str) -> Iterator[str]:

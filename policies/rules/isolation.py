@@ -43,7 +43,7 @@ def _service(resource: Resource) -> Iterator[Finding]:
         yield Finding(("spec", "type"), f"must be ClusterIP, got {of}")
     if items_or_none(resource.props, "spec", "externalIPs"):
         yield Finding(
-            ("spec", "externalIPs"), "must be absent: endpoints are reached from inside the cluster"
+            ("spec", "externalIPs"), "must be absent: nobody outside the cluster may reach endpoints"
         )
 
 
