@@ -4,10 +4,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import Protocol
 
 from infra.capacity.memory import MemoryFit, default_max_num_seqs, memory_fit
 from infra.capacity.roofline import Instance, Pool
-from infra.catalog.model import Gpu, Machine, Model, Precision
+from infra.catalog.model import Gpu, Model, Precision
 
 PROMPTS_IN_PREFILL = 4
 """Prompts whose KV cache a prefill instance holds at once: computed, waiting, and two on their way."""
@@ -24,6 +25,18 @@ _ONLINE_QUANTIZATION: dict[str, Precision] = {
 _SUFFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
+class Server(Protocol):
+    """A machine of the catalog, or one of an environment's own."""
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of one machine."""
+
+    @property
+    def network_gbit_per_s(self) -> float:
+        """Its network."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleStack:
     """The instances of a role in one group, and the arguments that decide their memory."""
@@ -37,7 +50,7 @@ class RoleStack:
 
 
 def role_stack(
-    machine: Machine,
+    machine: Server,
     gpu: Gpu,
     args: Mapping[str, object],
     *,

@@ -1,0 +1,115 @@
+"""vLLM flags that people wrote, held against the pinned version's flags and against what is not theirs."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+
+from infra.catalog.model import EngineFlags, Flag
+from infra.plan.model import EngineArgFact
+from infra.spec.endpoint import EngineArg
+
+_MODEL, _ROLES, _SERVER = "model", "the template's roles", "Model Units, which runs the server"
+
+OWNERS: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("model", "revision", "load-format"), _MODEL),
+        "served-model-name": "the file's name",
+        **dict.fromkeys(
+            (
+                "tensor-parallel-size",
+                "pipeline-parallel-size",
+                "prefill-context-parallel-size",
+                "distributed-executor-backend",
+                "nnodes",
+                "node-rank",
+                "master-addr",
+                "master-port",
+                "headless",
+            ),
+            _ROLES,
+        ),
+        "mm-encoder-only": "the template's shape",
+        "kv-transfer-config": "the template's kv_transfer",
+        "ec-transfer-config": "the template's ec_transfer",
+        **dict.fromkeys(("enable-lora", "lora-modules", "max-loras", "max-lora-rank"), "adapters"),
+        "enable-prefix-caching": "Model Units, which always caches prefixes",
+        **dict.fromkeys(
+            (
+                "api-key",
+                "config",
+                "enable-ssl-refresh",
+                "grpc",
+                "grpc-port",
+                "host",
+                "middleware",
+                "port",
+                "root-path",
+                "uds",
+            ),
+            _SERVER,
+        ),
+    }
+)
+"""Who decides a flag that neither a template nor an endpoint may write."""
+
+_OWNED_PREFIXES = {"data-parallel-": _ROLES, "ssl-": _SERVER}
+
+
+def owner(name: str) -> str | None:
+    """Return what decides a flag that Model Units owns, or None where people may write it."""
+    positive = name.removeprefix("no-")
+    by_prefix = (said for prefix, said in _OWNED_PREFIXES.items() if positive.startswith(prefix))
+    return OWNERS.get(positive) or next(by_prefix, None)
+
+
+def added(*written: Mapping[str, EngineArg]) -> Mapping[str, EngineArg]:
+    """Return the flags that people may write and wrote; later ones win."""
+    merged: dict[str, EngineArg] = {}
+    for flags in written:
+        merged |= {name: value for name, value in flags.items() if owner(name) is None}
+    return merged
+
+
+def engine_arg_facts(
+    written: Mapping[str, Mapping[str, EngineArg]], flags: EngineFlags
+) -> tuple[EngineArgFact, ...]:
+    """Return what is known about every written flag, by where it was written."""
+    return tuple(
+        _fact(name, value, place, flags)
+        for place, values in written.items()
+        for name, value in sorted(values.items())
+    )
+
+
+def _fact(name: str, value: EngineArg, place: str, flags: EngineFlags) -> EngineArgFact:
+    flag = flags.flags.get(name)
+    return EngineArgFact(
+        name=name,
+        written_in=place,
+        known=flag is not None,
+        nearest=None if flag else _nearest(name, flags),
+        owned_by=owner(name),
+        problem=next(_mistakes(name, value, flag), None) if flag else None,
+    )
+
+
+def _nearest(name: str, flags: EngineFlags) -> str | None:
+    bare = name.lstrip("-").replace("_", "-")
+    if bare in flags.flags:
+        return bare
+    for known, flag in flags.flags.items():
+        if bare in flag.aliases or (flag.negatable and bare == f"no-{known}"):
+            return known
+    return next(iter(get_close_matches(bare, flags.flags, n=1)), None)
+
+
+def _mistakes(name: str, value: EngineArg, flag: Flag) -> Iterator[str]:
+    if flag.takes == "nothing":
+        if not isinstance(value, bool):
+            yield f"takes no value; write {name}: true"
+        elif not value and not flag.negatable:
+            yield f"cannot be turned off; leave {name} out"
+    elif isinstance(value, bool):
+        yield "needs a value"
+    elif flag.choices and str(value) not in map(str, flag.choices):
+        yield f"must be one of {', '.join(map(str, flag.choices))}"
