@@ -10,14 +10,16 @@ from rich.table import Table
 
 from infra.cli.arguments import Root, fail
 from infra.cli.machines import catalog_machines
-from infra.local import cluster, up
+from infra.local import cluster, engine, up
 from infra.local.control_plane import ClusterError
 from infra.local.download import Unavailable
 from infra.local.engine import local_variables
 from infra.local.folders import folders
 from infra.local.go_build import GoError
+from infra.local.parts import CLUSTER
 from infra.local.progress import Progress
-from infra.local.up import PulumiError
+from infra.local.toolchain import Toolchain
+from infra.local.up import CommandError
 from infra.problems import allowed
 
 app = typer.Typer(
@@ -42,8 +44,21 @@ def up_(
         up.start(folders(root), catalog_machines(), progress, pod_start_seconds=pod_start_seconds)
         if deploy:
             up.deploy(root, progress)
-    except (GoError, ClusterError, PulumiError, Unavailable) as error:
+    except (GoError, ClusterError, CommandError, Unavailable) as error:
         fail(str(error))
+
+
+@app.command()
+def tools(root: Root) -> None:
+    """Fetch or build every program that the local stack needs, and say where each comes from."""
+    progress = Progress()
+    try:
+        pieces = engine.prepare(folders(root), progress)
+        found = Toolchain(folders(root), progress).find_all(CLUSTER)
+    except (GoError, Unavailable) as error:
+        fail(str(error))
+    for line in (*pieces.lines(), *(tool.says() for tool in found.values())):
+        typer.echo(line)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """`make up`: Pulumi, the cluster and the local stack, one after the other."""
 
 import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from infra.local.progress import Progress
 STACK = "local"
 
 
-class PulumiError(Exception):
-    """A `pulumi` command failed; it has said why itself."""
+class CommandError(Exception):
+    """A command failed; it has said why itself."""
 
 
 def start(
@@ -37,6 +38,7 @@ def deploy(root: Path, progress: Progress) -> None:
     if not _stack_exists(folders(root)):
         _pulumi(root, progress, "stack", "init", STACK)
     _pulumi(root, progress, "up", "--stack", STACK, "--policy-pack", "policies", "--yes")
+    _run(root, progress, Path(sys.executable).parent / "modelunits", "status", STACK, "--wait")
 
 
 def _stack_exists(where: Folders) -> bool:
@@ -45,10 +47,13 @@ def _stack_exists(where: Folders) -> bool:
 
 
 def _pulumi(root: Path, progress: Progress, *arguments: str) -> None:
-    progress.note(f"$ pulumi {' '.join(arguments)}")
-    environment = pulumi_environment(root)
-    done = subprocess.run(
-        [str(folders(root).programs / "pulumi"), *arguments], cwd=root, env=environment, check=False
-    )
+    _run(root, progress, folders(root).programs / "pulumi", *arguments)
+
+
+def _run(root: Path, progress: Progress, program: Path, *arguments: str) -> None:
+    """Run a command that people could type themselves, with its output as theirs."""
+    shown = f"{program.name} {' '.join(arguments)}"
+    progress.note(f"$ {shown}")
+    done = subprocess.run([program, *arguments], cwd=root, env=pulumi_environment(root), check=False)
     if done.returncode:
-        raise PulumiError(f"pulumi {arguments[0]} ended with code {done.returncode}")
+        raise CommandError(f"{shown} ended with code {done.returncode}")

@@ -1,0 +1,44 @@
+# Thin on purpose: what happens is decided in Python, in infra/local/ and infra/cli/.
+
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& echo $$python && break; done)
+BIN := .venv/bin
+FAST := not cluster and not vllm and not slow
+
+.PHONY: help up down test check schemas golden setup tools
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 10
+
+up: setup ## everything: environment, tools, local cluster, the local stack; a table when all is Healthy
+	@$(BIN)/modelunits local up --deploy
+
+down: ## take everything away again, but the cache folder
+	@if [ -x $(BIN)/modelunits ]; then $(BIN)/modelunits local down --all; fi
+	@$(or $(PYTHON),python3) infra/local/virtual_environment.py --remove
+
+test: tools ## every test
+	$(BIN)/pytest -q -n auto -m "$(FAST)"
+	$(BIN)/pytest -q -m "cluster or vllm or slow"
+
+check: setup ## the fast loop: style, types, layers, unit tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q -n auto -m "$(FAST)"
+
+schemas: setup ## generate schemas/*.json
+	$(BIN)/modelunits schemas
+
+golden: setup ## rewrite golden files; read the diff before you commit it
+	$(BIN)/pytest -q -m "$(FAST)" --update-golden
+	git --no-pager diff --stat -- tests
+
+setup: ## the Python environment alone
+	@if [ -z "$(PYTHON)" ]; then echo "Python 3.11, 3.12 or 3.13 is needed; none was found" >&2; exit 1; fi
+	@$(PYTHON) infra/local/virtual_environment.py
+
+tools: setup ## the programs that the local cluster and the tests need
+	@$(BIN)/modelunits local tools
