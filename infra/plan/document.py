@@ -14,11 +14,9 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 def document(plan: Plan) -> dict[str, Json]:
     """Return the whole plan."""
     return {
-        "project": plan.project,
-        "stack": plan.stack,
+        **fleet_properties(plan),
         "endpoints": [endpoint_properties(endpoint) for endpoint in plan.endpoints],
         "teams": [team_properties(team) for team in plan.teams],
-        **{name: value for name, value in fleet_properties(plan).items() if name not in ("project", "stack")},
     }
 
 
@@ -28,6 +26,7 @@ def fleet_properties(plan: Plan) -> dict[str, Json]:
     return {
         "project": plan.project,
         "stack": plan.stack,
+        "endpoints": [endpoint.name for endpoint in plan.endpoints],
         "nodes": plan.nodes,
         "moderation_url": plan.moderation_url,
         "node_pools": [node_pool_properties(pool) for pool in plan.node_pools],
@@ -108,7 +107,8 @@ def endpoint_properties(endpoint: EndpointPlan) -> dict[str, Json]:
         "weights_gib": endpoint.weights_gib,
         "template": endpoint.template,
         "shape": endpoint.shape,
-        "engine": {"name": "vllm", "version": endpoint.engine_version, "image": endpoint.image},
+        "engine_version": endpoint.engine_version,
+        "image": endpoint.image,
         "router_image": endpoint.router_image,
         "kv_connector": endpoint.kv_connector,
         "ec_connector": endpoint.ec_connector,
@@ -188,6 +188,7 @@ def _role(role: RolePlan) -> dict[str, Json]:
         "memory": {
             "weights_gib": role.memory.weights_gib,
             "kv_gib": role.memory.kv_gib,
+            "adapters_gib": role.memory.adapters_gib,
             "overhead_gib": role.memory.overhead_gib,
             "needed_gib": role.memory.needed_gib,
             "available_gib": role.memory.available_gib,

@@ -106,10 +106,10 @@ def _nearest(name: str, flags: EngineFlags) -> str | None:
 def _mistakes(name: str, value: EngineArg, flag: Flag) -> Iterator[str]:
     if flag.takes == "nothing":
         if not isinstance(value, bool):
-            yield f"takes no value; write {name}: true"
+            yield f"must be true or false, got {value}"
         elif not value and not flag.negatable:
-            yield f"cannot be turned off; leave {name} out"
+            yield f"must be true, or left out: there is no --no-{name}"
     elif isinstance(value, bool):
-        yield "needs a value"
-    elif flag.choices and str(value) not in map(str, flag.choices):
-        yield f"must be one of {', '.join(map(str, flag.choices))}"
+        yield f"must have a value, got {str(value).lower()}"
+    elif flag.choices and str(value) not in (choices := [str(choice) for choice in flag.choices]):
+        yield f"must be {', '.join(choices[:-1])} or {choices[-1]}, got {value}"

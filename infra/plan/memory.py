@@ -37,7 +37,8 @@ def role_memory(
     return Memory(
         weights_gib=round(fit.weights_gib, 2),
         kv_gib=round(fit.kv_gib, 2),
-        overhead_gib=round(fit.overhead_gib + fit.adapters_gib, 2),
+        adapters_gib=round(fit.adapters_gib, 2),
+        overhead_gib=round(fit.overhead_gib, 2),
         needed_gib=round(fit.needed_gib, 2),
         available_gib=round(fit.available_gib, 2),
     )

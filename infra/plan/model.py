@@ -51,6 +51,7 @@ class Memory:
 
     weights_gib: float
     kv_gib: float
+    adapters_gib: float
     overhead_gib: float
     needed_gib: float
     available_gib: float
