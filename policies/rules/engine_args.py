@@ -33,7 +33,7 @@ def _check(resource: Resource, _context: Context) -> Iterator[Finding]:
             hint = f"; did you mean {nearest}?" if nearest else ""
             yield Finding(path, f"{where}no flag of vLLM {version}".rstrip() + hint)
         elif owner:
-            yield Finding(path, f"{where}must not be set here: {owner} decides it")
+            yield Finding(path, f"{where}must not be set: it is decided by {owner}")
         elif problem:
             yield Finding(path, f"{where}{problem}")
 
