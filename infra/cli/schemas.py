@@ -10,7 +10,7 @@ from infra.spec.schemas import schema_texts
 
 def schemas(
     root: Root,
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail where a file is stale.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only say whether a file is stale.")] = False,
 ) -> None:
     """Write the JSON Schemas of endpoint, template and environment files to schemas/."""
     folder = root / "schemas"

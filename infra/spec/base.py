@@ -8,9 +8,10 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
-    PlainSerializer,
+    SerializerFunctionWrapHandler,
     StringConstraints,
     ValidationError,
+    WrapSerializer,
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -62,7 +63,11 @@ def _freeze(mapping: Mapping[K, V]) -> Mapping[K, V]:
     return immutabledict(mapping)
 
 
-FrozenMap = Annotated[Mapping[K, V], AfterValidator(_freeze), PlainSerializer(dict)]
+def _thaw(mapping: Mapping[K, V], write: SerializerFunctionWrapHandler) -> object:
+    return write(dict(mapping))
+
+
+FrozenMap = Annotated[Mapping[K, V], AfterValidator(_freeze), WrapSerializer(_thaw)]
 """A mapping that cannot be changed, and that can be hashed."""
 
 NAME = r"^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$"

@@ -87,9 +87,11 @@ class _Reader:
         self._count(node)
         self.positions[path] = Position(self._file, node.line, node.column)
         if len(path) > nodes.MAX_DEPTH:
-            return self._refuse(node, path, f"nested more than {nodes.MAX_DEPTH} levels deep")
+            message = f"nested more than {nodes.MAX_DEPTH} levels deep with its aliases expanded"
+            raise nodes.refuse(self._file, node.line, node.column, message)
         if node.tag is not None:
-            return self._refuse(node, path, f"the tag {shown(node.tag)} is not used here; remove it")
+            tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+            return self._refuse(node, path, f"the tag {shown(tag)} is not used here; remove it")
         match node:
             case nodes.Mapping():
                 pairs = self.pairs(node, path, 0)
@@ -136,8 +138,8 @@ class _Reader:
         self, value: nodes.Node, path: Path, depth: int
     ) -> Iterator[dict[str, tuple[nodes.Node, nodes.Node]]]:
         if depth >= nodes.MAX_DEPTH:
-            self._problem(value, path, f"merges mappings more than {nodes.MAX_DEPTH} levels deep")
-            return
+            message = f"merges mappings more than {nodes.MAX_DEPTH} levels deep"
+            raise nodes.refuse(self._file, value.line, value.column, message)
         for item in value.items if isinstance(value, nodes.Sequence) else (value,):
             if isinstance(item, nodes.Mapping):
                 yield self.pairs(item, path, depth + 1)

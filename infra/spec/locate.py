@@ -34,7 +34,7 @@ def shown(value: object) -> str:
     """Return a written value in few words, safe to print."""
     match value:
         case None:
-            return "nothing"
+            return "null"
         case bool():
             return "true" if value else "false"
         case int() | float():

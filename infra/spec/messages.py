@@ -13,7 +13,7 @@ _EXPECTED = {
     "string_type": "text",
     "int_type": "a whole number",
     "float_type": "a number",
-    "bool_type": "true or false",
+    "bool_type": "true, false",
     "date_type": "a day such as 2026-11-01",
     "tuple_type": "a list",
     "model_type": "a mapping",
@@ -41,7 +41,7 @@ def is_type_error(error: ErrorDetails) -> bool:
 
 def wrong_type(errors: Iterable[ErrorDetails], value: object) -> str:
     """Return what is said of a value that is of none of the types that may stand there."""
-    wanted = list(dict.fromkeys(_EXPECTED[error["type"]] for error in errors))
+    wanted = list(dict.fromkeys(one for error in errors for one in _EXPECTED[error["type"]].split(", ")))
     if "a number" in wanted and "a whole number" in wanted:
         wanted.remove("a whole number")
     quote = "; quote it" if "text" in wanted and isinstance(value, (bool, int, float)) else ""

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _GIB = {"MiB": 1 / 1024, "GiB": 1.0, "TiB": 1024.0}
-_NUMBER = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)"
+_NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
 _DURATION = re.compile(rf"{_NUMBER}(s|m|h|d)")
 _MEMORY = re.compile(rf"{_NUMBER}(MiB|GiB|TiB)")
 _LONGEST = timedelta(days=365)

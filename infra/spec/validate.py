@@ -59,17 +59,18 @@ def _problems(model: type[Spec], document: Document, errors: list[ErrorDetails])
 def _place(model: type[Spec], tree: Json, error: ErrorDetails) -> tuple[Path, bool] | None:
     """Return an error's path, and whether it is about a key; None for a union member that was not meant.
 
-    Why: pydantic puts the names of union members into its locations; the types tell them from keys.
+    Why: pydantic puts the names of union members into its locations; the types tell where. A mapping
+    was meant as the member that is one, so what other members say of it is left out.
     """
     kinds: tuple[object, ...] = (model,)
     path: Path = ()
     for index, part in enumerate(error["loc"]):
         if len(kinds) > 1:
+            mapping = isinstance(value_at(tree, path), dict)
             specs = [kind for kind in kinds if fields(kind) is not None]
-            tried = [kind for kind in specs if getattr(kind, "__name__", None) == part]
-            if specs and not tried and isinstance(value_at(tree, path), dict):
+            if mapping and specs and is_type_error(error) and index == len(error["loc"]) - 1:
                 return None
-            kinds = tuple(tried) or kinds[:1]
+            kinds = tuple(specs) if mapping else kinds[:1]
         elif part == "[key]" and index == len(error["loc"]) - 1:
             return path, True
         else:
