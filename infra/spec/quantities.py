@@ -10,14 +10,14 @@ from pydantic_core import PydanticCustomError
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _GIB = {"MiB": 1 / 1024, "GiB": 1.0, "TiB": 1024.0}
 _NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
-_DURATION = re.compile(rf"{_NUMBER}(s|m|h|d)")
-_MEMORY = re.compile(rf"{_NUMBER}(MiB|GiB|TiB)")
+DURATION = rf"^{_NUMBER}(s|m|h|d)$"
+MEMORY = rf"^{_NUMBER}(MiB|GiB|TiB)$"
 _LONGEST = timedelta(days=365)
 _SMALLEST_GIB, _LARGEST_GIB = _GIB["MiB"], 1024 * _GIB["TiB"]
 
 
 def _duration(value: object) -> timedelta:
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    match = re.fullmatch(DURATION, value) if isinstance(value, str) else None
     if match is None:
         raise PydanticCustomError("duration", "must be a number with a unit (45s, 30m, 1.5h, 7d)")
     seconds = float(match[1]) * _SECONDS[match[2]]
@@ -27,7 +27,7 @@ def _duration(value: object) -> timedelta:
 
 
 def _memory_gib(value: object) -> float:
-    match = _MEMORY.fullmatch(value) if isinstance(value, str) else None
+    match = re.fullmatch(MEMORY, value) if isinstance(value, str) else None
     if match is None:
         raise PydanticCustomError("memory", "must be a number with a unit (512MiB, 80GiB, 1.5TiB)")
     gib = float(match[1]) * _GIB[match[2]]
@@ -53,9 +53,7 @@ Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),
     PlainSerializer(write_duration, return_type=str),
-    WithJsonSchema(
-        {"type": "string", "pattern": rf"^{_DURATION.pattern}$", "examples": ["45s", "30m", "1.5h"]}
-    ),
+    WithJsonSchema({"type": "string", "pattern": DURATION, "examples": ["45s", "30m", "1.5h"]}),
 ]
 """A length of time with its unit."""
 
@@ -63,6 +61,6 @@ MemoryGib = Annotated[
     float,
     BeforeValidator(_memory_gib),
     PlainSerializer(write_memory, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": rf"^{_MEMORY.pattern}$", "examples": ["80GiB", "1.5TiB"]}),
+    WithJsonSchema({"type": "string", "pattern": MEMORY, "examples": ["80GiB", "1.5TiB"]}),
 ]
 """An amount of memory with its unit; held in GiB."""
