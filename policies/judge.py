@@ -28,6 +28,8 @@ class Violation:
     level: Literal["advisory", "mandatory"]
     resource_type: str
     resource_name: str
+    urn: str
+    """Empty where nothing has been registered with Pulumi."""
     endpoint: str | None
     path: Path
     """In the endpoint's file; without an endpoint, in the environment."""
@@ -112,21 +114,26 @@ class Judgement:
         for finding in findings:
             yield self._violation(rule, resource, finding)
 
+    def rules_about_all(self) -> tuple[Rule, ...]:
+        """Return the rules that judge what only shows when every resource is known."""
+        return tuple(rule for rule in self._rules if rule.check_all is not None)
+
     def of_all(self, resources: Sequence[Resource]) -> Iterator[Violation]:
         """Judge what only shows when every resource is known."""
-        for rule in self._rules:
-            if rule.check_all is None:
-                continue
-            judged = [resource for resource in resources if rule in self.rules_for(resource.type)]
-            try:
-                findings = tuple(rule.check_all(judged, self._context))
-            except self._passes_through:
-                raise
-            except Exception as error:
-                yield _failure(rule, judged[0], error)
-                continue
-            for resource, finding in findings:
-                yield self._violation(rule, resource, finding)
+        for rule in self.rules_about_all():
+            yield from self.all_by(rule, [one for one in resources if rule in self.rules_for(one.type)])
+
+    def all_by(self, rule: Rule, resources: Sequence[Resource]) -> Iterator[Violation]:
+        """Judge all resources of a rule's types together."""
+        try:
+            findings = tuple(rule.check_all(resources, self._context)) if rule.check_all else ()
+        except self._passes_through:
+            raise
+        except Exception as error:
+            yield _failure(rule, resources[0], error)
+            return
+        for resource, finding in findings:
+            yield self._violation(rule, resource, finding)
 
     def _with_related(self, rule: Rule, resource: Resource) -> Context:
         key = rule.relation(resource)
@@ -157,6 +164,7 @@ class Judgement:
             level=level,
             resource_type=resource.type,
             resource_name=resource.name,
+            urn=resource.urn,
             endpoint=endpoint,
             path=finding.path if is_component else rule.written_in,
             message=message,
@@ -183,6 +191,7 @@ def _failure(rule: Rule, resource: Resource, error: Exception) -> Violation:
         level="mandatory",
         resource_type=resource.type,
         resource_name=resource.name,
+        urn=resource.urn,
         endpoint=None,
         path=(),
         message=f"{kind(resource)} {resource.name}: the rule itself failed "

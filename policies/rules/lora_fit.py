@@ -37,9 +37,7 @@ def _check(resource: Resource, _context: Context) -> Iterator[Finding]:
             )
     for role in roles:
         spare = number(role, "memory", "available_gib") - number(role, "memory", "needed_gib")
-        taken = (
-            number(role, "memory", "adapters_gib") if at(role, "memory", "adapters_gib") is not None else 0.0
-        )
+        taken = number(role, "memory", "adapters_gib")
         if spare < 0 <= spare + taken:
             yield Finding(
                 ("adapters",),

@@ -26,7 +26,7 @@ def _check(resource: Resource, _context: Context) -> Iterator[Finding]:
         if feature in unsupported:
             yield Finding(
                 ("features", feature),
-                f"must be false with template {template}, which supports no {', no '.join(unsupported)}",
+                f"must be false: template {template} does not support {', '.join(unsupported)}",
             )
 
 
