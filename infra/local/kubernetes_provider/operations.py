@@ -1,5 +1,6 @@
 """What the provider does with one object: check, create, read, update, delete."""
 
+import base64
 import hashlib
 import secrets
 import threading
@@ -232,5 +233,13 @@ def _propagation(inputs: Manifest) -> str:
 def inputs_from(live: Manifest, old_inputs: Manifest) -> Manifest:
     """Return the inputs that a live object would have come from; of an import, all it may set."""
     if old_inputs:
-        return prune(live, old_inputs)
+        return {**prune(live, old_inputs), **_texts(live, old_inputs)}
     return without_server_metadata({key: value for key, value in live.items() if key != "status"})
+
+
+def _texts(live: Manifest, old_inputs: Manifest) -> Manifest:
+    """Return a Secret's texts from its data: the API server never shows them as texts."""
+    texts, data = old_inputs.get("stringData"), live.get("data")
+    if not isinstance(texts, dict) or not isinstance(data, dict):
+        return {}
+    return {"stringData": {key: base64.b64decode(data[key]).decode() for key in texts if key in data}}
