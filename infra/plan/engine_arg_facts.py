@@ -112,4 +112,4 @@ def _mistakes(name: str, value: EngineArg, flag: Flag) -> Iterator[str]:
     elif isinstance(value, bool):
         yield f"must have a value, got {str(value).lower()}"
     elif flag.choices and str(value) not in (choices := [str(choice) for choice in flag.choices]):
-        yield f"must be {', '.join(choices[:-1])} or {choices[-1]}, got {value}"
+        yield f"must be one of {', '.join(choices)}, got {value}"

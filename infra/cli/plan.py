@@ -1,0 +1,100 @@
+"""`modelunits plan`: what a stack comes to, and what it changes."""
+
+import json
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table as TerminalTable
+
+from infra.catalog.load import load_catalog
+from infra.cli.arguments import AsOf, Root, StackName, fail, fail_with, today
+from infra.cli.revision import RevisionError, revision
+from infra.plan.compare import PlanDiff, compare, diff_document
+from infra.plan.document import document
+from infra.plan.explain import changes, markdown, summary
+from infra.plan.make import make_plan
+from infra.plan.model import Plan
+from infra.plan.tables import Table, tables
+from infra.problems import SpecError
+from infra.spec.load import load_stack, stack_names
+
+PIPE_WIDTH = 200
+"""Columns where there is no terminal: wide enough that no cell of a usual plan is folded."""
+
+
+class PlanFormat(StrEnum):
+    """How the plan is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+def plan(
+    stack: StackName,
+    root: Root,
+    against: Annotated[
+        str | None, typer.Option(metavar="REF", help="Show what changes since this git revision.")
+    ] = None,
+    as_of: AsOf = None,
+    output: Annotated[PlanFormat, typer.Option("--format", help="How to print.")] = PlanFormat.TABLE,
+) -> None:
+    """Show what a stack comes to: units, GPUs, machines and cost; exit code 1 where something is left out."""
+    day = as_of or today()
+    loaded = load_stack(root, stack)
+    if loaded.stack is None:
+        fail_with(SpecError(loaded.problems))
+    planned = make_plan(loaded.stack, load_catalog(), day)
+    diff = compare(_plan_at(root, against, stack, day), planned.plan) if against else None
+    if output is PlanFormat.JSON:
+        print(
+            json.dumps(document(planned.plan) | ({"changes": diff_document(diff)} if diff else {}), indent=2)
+        )
+    elif output is PlanFormat.MARKDOWN:
+        print(markdown(planned.plan, diff, against), end="")
+    else:
+        _print(planned.plan, diff, against)
+    if problems := (*loaded.problems, *planned.problems):
+        fail_with(SpecError(problems))
+
+
+def _plan_at(root: Path, ref: str, stack: str, day: date) -> Plan | None:
+    """Return the plan of another revision on the same day; None where it had no such stack."""
+    try:
+        with revision(root, ref) as folder:
+            if stack not in stack_names(folder):
+                return None
+            loaded = load_stack(folder, stack)
+    except RevisionError as error:
+        fail(str(error))
+    if loaded.stack is None:
+        fail(f"{stack} cannot be planned as of {ref}: {loaded.problems[0]}")
+    return make_plan(loaded.stack, load_catalog(), day).plan
+
+
+def _print(plan: Plan, diff: PlanDiff | None, against: str | None) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPE_WIDTH)
+    for table in tables(plan):
+        console.print(_terminal(table), end="\n\n")
+    if diff is not None and diff.empty:
+        console.print(f"Nothing changes against {against}.", highlight=False)
+    elif diff is not None:
+        console.print(f"Changes against {against}:", highlight=False)
+        console.print(_terminal(changes(diff)), end="\n\n")
+    console.print(summary(plan), highlight=False, soft_wrap=True)
+
+
+def _terminal(table: Table) -> TerminalTable:
+    shown = TerminalTable(title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for column in table.columns:
+        shown.add_column(column.heading, justify="right" if column.numeric else "left", overflow="fold")
+    for row in table.rows:
+        shown.add_row(*row)
+    return shown

@@ -1,0 +1,98 @@
+"""A plan, and what it changes, as the words and Markdown that a reviewer reads."""
+
+from collections.abc import Sequence
+
+from infra.plan.compare import Change, Fact, FactChange, Kind, PlanDiff
+from infra.plan.model import Plan
+from infra.plan.tables import Column, Table, money, money_span, span, tables
+
+_GROUPS = ("units", "gpus", "machines", "cost")
+
+
+def summary(plan: Plan) -> str:
+    """Return the totals in one sentence."""
+    totals, currency = plan.totals, plan.totals.cost.currency
+    monthly = money(totals.cost.reserved_monthly)
+    hourly = money_span(totals.cost.hourly_min, totals.cost.hourly_max)
+    return (
+        f"{totals.endpoints} {'endpoint' if totals.endpoints == 1 else 'endpoints'}: "
+        f"{span(totals.units_min, totals.units_max)} units on "
+        f"{span(totals.gpus_min, totals.gpus_max)} GPUs in "
+        f"{span(totals.machines_min, totals.machines_max)} machines, "
+        f"for {monthly} {currency} a month and {hourly} {currency} an hour."
+    )
+
+
+def changes(diff: PlanDiff) -> Table:
+    """Return a row for each thing that changes, totals last."""
+    rows = [
+        *(_row(f"endpoint {change.name}", change) for change in diff.endpoints),
+        *(_row(f"node pool {change.name}", change) for change in diff.node_pools),
+    ]
+    if diff.totals:
+        totals = Change(name="total", kind="changed", facts=diff.totals, settings=())
+        rows.append(_row("total", totals))
+    headings = ("What", "Change", "Units", "GPUs", "Machines", "Cost", "Other")
+    return Table(
+        title="Changes", columns=tuple(Column(heading=heading) for heading in headings), rows=tuple(rows)
+    )
+
+
+def markdown(plan: Plan, diff: PlanDiff | None = None, against: str | None = None) -> str:
+    """Return the plan as the comment of a pull request: changes first, the whole folded below them."""
+    whole = [f"**{table.title}**\n\n{_markdown_table(table)}" for table in tables(plan)]
+    parts = [f"### Plan of stack `{plan.stack}`", summary(plan)]
+    if diff is None:
+        parts += whole
+    else:
+        parts += (
+            [f"Nothing changes against `{against}`."]
+            if diff.empty
+            else [f"Changes against `{against}`:", _markdown_table(changes(diff))]
+        )
+        parts += ["<details><summary>The whole plan</summary>", *whole, "</details>"]
+    return "\n\n".join(parts) + "\n"
+
+
+def _row(what: str, change: Change) -> tuple[str, ...]:
+    grouped = [[fact for fact in change.facts if _group(fact) == group] for group in _GROUPS]
+    others = [fact for fact in change.facts if _group(fact) not in _GROUPS]
+    other = [_cell(others, change.kind)] if others else []
+    settings = [f"settings: {', '.join(change.settings)}"] if change.settings else []
+    return (
+        what,
+        change.kind,
+        *(_cell(facts, change.kind) for facts in grouped),
+        ", ".join([*other, *settings]),
+    )
+
+
+def _group(change: FactChange) -> str:
+    return change.fact.partition(".")[0]
+
+
+def _cell(facts: Sequence[FactChange], kind: Kind) -> str:
+    return ", ".join(_said(fact, kind) for fact in facts)
+
+
+def _said(change: FactChange, kind: Kind) -> str:
+    """Return one fact; what comes or goes as a whole needs no arrows from and to nothing."""
+    word = change.fact.partition(".")[2] or change.fact
+    before, after = _value(change.fact, change.before), _value(change.fact, change.after)
+    told = {"added": after, "removed": before, "changed": f"{before} → {after}"}[kind]
+    return f"{word.replace('_', ' ')} {told}"
+
+
+def _value(fact: str, value: Fact) -> str:
+    if fact.startswith("cost.") and not isinstance(value, str):
+        return money(value)
+    return str(value)
+
+
+def _markdown_table(table: Table) -> str:
+    lines = (
+        tuple(column.heading for column in table.columns),
+        tuple("---:" if column.numeric else "---" for column in table.columns),
+        *table.rows,
+    )
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
