@@ -11,6 +11,7 @@ from rich.table import Table
 from infra.cli.arguments import Root, fail
 from infra.cli.machines import catalog_machines
 from infra.local import cluster, engine, up
+from infra.local import status as processes_status
 from infra.local.control_plane import ClusterError
 from infra.local.download import Unavailable
 from infra.local.engine import local_variables
@@ -79,11 +80,11 @@ def down(
 @app.command()
 def status(root: Root) -> None:
     """Show the processes of the cluster: id, port, health."""
-    seen = cluster.status(folders(root))
-    table = Table("process", "pid", "port", "state")
+    seen = processes_status.status(folders(root))
+    table = Table("process", "pid", "address", "state")
     for one in seen:
         state = "[green]healthy" if one.healthy else "[red]not answering" if one.pid else "[red]not running"
-        table.add_row(one.name, str(one.pid or "-"), str(one.port or "-"), state)
+        table.add_row(one.name, str(one.pid or "-"), one.address or "-", state)
     Console().print(table)
     if not all(one.healthy for one in seen):
         fail("not everything runs: `modelunits local up` starts what is missing")
@@ -96,11 +97,10 @@ def logs(
     lines: Annotated[int, typer.Option(min=1, help="How many of the last lines.")] = 50,
 ) -> None:
     """Print the end of a process's log."""
-    where = folders(root)
-    file = cluster.log_file(where, name)
-    if file is None:
-        fail(f"no log of {name}; {allowed(cluster.names_with_logs(where), name)}")
-    with file.open(errors="replace") as content:
+    files = processes_status.logs(folders(root))
+    if name not in files:
+        fail(f"no log of {name}; {allowed(files, name)}")
+    with files[name].open(errors="replace") as content:
         for line in deque(content, maxlen=lines):
             typer.echo(line, nl=False)
 
@@ -124,5 +124,5 @@ def load(
     """Pretend that an endpoint is busy: set what the autoscaler reads for it."""
     try:
         cluster.set_series(folders(root), endpoint, metric, value)
-    except OSError:
+    except (OSError, ClusterError):
         fail("the stand-in for Prometheus does not answer: run `modelunits local up`")

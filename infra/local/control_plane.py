@@ -3,10 +3,10 @@ nodes, put together by kwokctl."""
 
 import json
 import os
+import shutil
 import ssl
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,6 +52,9 @@ ARGUMENTS: dict[str, dict[str, str]] = {
     },
 }
 
+SETTINGS = json.loads(json.dumps([CONFIGURATION, ARGUMENTS]))
+"""All of it, as a file would hold it: a cluster made with other settings is made anew."""
+
 READY_SECONDS = 180.0
 
 
@@ -69,13 +72,25 @@ def certificates(cluster: Path) -> Path:
     return folder(cluster) / "pki"
 
 
+def well(cluster: Path) -> bool:
+    """Tell whether every process of the control plane runs and the API server is ready."""
+    alive = {one.name for one in processes.running(cluster)}
+    return alive.issuperset(COMPONENTS) and ready(cluster)
+
+
 def create_or_start(cluster: Path, tools: Mapping[str, Tool]) -> None:
     """Make the control plane run: new, or again where a process of it has died."""
-    if (folder(cluster) / "kubeconfig.yaml").exists():
+    created = cluster / "created"
+    if created.exists():
         _start(cluster, tools)
     else:
+        # a run that was killed while creating leaves half of it
+        processes.stop(cluster, patience_seconds=0)
+        shutil.rmtree(cluster / "kwok", ignore_errors=True)
         _create(cluster, tools)
     _write_kubeconfig(cluster)
+    _wait_until_ready(cluster)
+    created.touch()
 
 
 def _create(cluster: Path, tools: Mapping[str, Tool]) -> None:
@@ -170,13 +185,16 @@ def ready(cluster: Path) -> bool:
     try:
         trust = ssl.create_default_context(cafile=str(keys / "ca.crt"))
         trust.load_cert_chain(keys / "admin.crt", keys / "admin.key")
-        with urllib.request.urlopen(f"{server(cluster)}/readyz", timeout=5, context=trust) as answer:
+        direct = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trust)
+        )
+        with direct.open(f"{server(cluster)}/readyz", timeout=5) as answer:
             return bool(answer.status == 200)
-    except (OSError, urllib.error.URLError):
+    except OSError:
         return False
 
 
-def wait_until_ready(cluster: Path) -> None:
+def _wait_until_ready(cluster: Path) -> None:
     """Wait for the API server."""
     deadline = time.monotonic() + READY_SECONDS
     while not ready(cluster):

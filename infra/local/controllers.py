@@ -3,33 +3,39 @@ stand-in for Prometheus."""
 
 import json
 import sys
+import urllib.request
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from infra.local import prometheus_stand_in
+from infra.local.ports import Ports
 from infra.local.processes import Process
 from infra.local.toolchain import Tool
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """Ports of this machine that the controllers of one cluster use."""
-
-    prometheus: int
-    karpenter_health: int
-    karpenter_metrics: int
-    lws_health: int
-    lws_webhooks: int
-    keda_health: int
-    keda_metrics_service: int
-    keda_api: int
-    keda_adapter_metrics: int
+NAMES = ("prometheus", "karpenter", "lws", "keda-operator", "keda-adapter")
+"""The controllers' processes."""
 
 
-def names() -> tuple[str, ...]:
-    """Return the names of the controllers' processes."""
-    return ("prometheus", "karpenter", "lws", "keda-operator", "keda-adapter")
+def health_addresses(ports: Ports) -> dict[str, str]:
+    """Return an address for each process that answers when it is up."""
+    return {
+        "prometheus": f"http://127.0.0.1:{ports.prometheus}/",
+        "karpenter": f"http://127.0.0.1:{ports.karpenter_health}/healthz",
+        "lws": f"https://127.0.0.1:{ports.lws_webhooks}/",
+        "keda-operator": f"http://127.0.0.1:{ports.keda_health}/readyz",
+        "keda-adapter": f"https://127.0.0.1:{ports.keda_api}/livez",
+    }
+
+
+def put_series(ports: Ports, endpoint: str, metric: str, value: float) -> None:
+    """Tell the stand-in for Prometheus what to answer about a metric of an endpoint."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{ports.prometheus}/series/{endpoint}/{metric}",
+        data=str(value).encode(),
+        method="PUT",
+    )
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    direct.open(request, timeout=10).close()
 
 
 def write_files(cluster: Path, certificates: Path, ports: Ports, instance_types: str) -> None:
@@ -61,6 +67,7 @@ def controllers(
     """Return the controllers' processes. Their files have to be there."""
     kubeconfig = cluster / "kubeconfig.yaml"
     keys = cluster / "certificates"
+    health = health_addresses(ports)
     reach = {"KUBECONFIG": str(kubeconfig)}
     return (
         Process(
@@ -71,7 +78,7 @@ def controllers(
                 str(ports.prometheus),
                 str(cluster / "series.json"),
             ),
-            health=f"http://127.0.0.1:{ports.prometheus}/",
+            health=health["prometheus"],
             reads=(Path(prometheus_stand_in.__file__),),
         ),
         Process(
@@ -88,14 +95,14 @@ def controllers(
                 # Karpenter 1.14.0's scheduler panics. Real clouds keep the gate on.
                 "FEATURE_GATES": "ReservedCapacity=false",
             },
-            health=f"http://127.0.0.1:{ports.karpenter_health}/healthz",
+            health=health["karpenter"],
             reads=(kubeconfig, cluster / "instance-types.json"),
         ),
         Process(
             name="lws",
             command=(str(tools["lws"].path), f"--config={cluster / 'lws.json'}", "--zap-log-level=info"),
             environment=reach,
-            health=f"https://127.0.0.1:{ports.lws_webhooks}/",
+            health=health["lws"],
             reads=(kubeconfig, cluster / "lws.json", keys / "tls.crt"),
         ),
         Process(
@@ -119,7 +126,7 @@ def controllers(
                 # which Go never proxies.
                 "HTTP_PROXY": f"http://127.0.0.1:{ports.prometheus}",
             },
-            health=f"http://127.0.0.1:{ports.keda_health}/readyz",
+            health=health["keda-operator"],
             reads=(kubeconfig, keys / "tls.crt"),
         ),
         Process(
@@ -140,12 +147,7 @@ def controllers(
                 f"--port={ports.keda_adapter_metrics}",
             ),
             environment={**reach, "WATCH_NAMESPACE": "", "POD_NAMESPACE": "keda"},
-            health=f"https://127.0.0.1:{ports.keda_api}/livez",
+            health=health["keda-adapter"],
             reads=(kubeconfig, keys / "tls.crt"),
         ),
     )
-
-
-def ports_as_data(ports: Ports) -> dict[str, int]:
-    """Return the ports as they are written to a file."""
-    return asdict(ports)

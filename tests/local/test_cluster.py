@@ -6,7 +6,7 @@ import pytest
 
 from infra.cli.machines import catalog_machines
 from infra.local import cluster as local_cluster
-from infra.local import processes
+from infra.local import processes, status
 from infra.local.progress import Progress
 from local.running import POD_START_SECONDS, LocalCluster, eventually
 
@@ -99,9 +99,9 @@ def test_up_repairs_what_was_killed(cluster: LocalCluster, name: str) -> None:
     victim = next(one for one in processes.running(cluster.folders.cluster) if one.name == name)
     processes.kill(victim.pid)
     local_cluster.up(cluster.folders, catalog_machines(), Progress(), pod_start_seconds=POD_START_SECONDS)
-    status = {one.name: one for one in local_cluster.status(cluster.folders)}
-    assert [one.name for one in status.values() if not one.healthy] == []
-    assert status[name].pid != victim.pid
+    seen = {one.name: one for one in status.status(cluster.folders)}
+    assert [one.name for one in seen.values() if not one.healthy] == []
+    assert seen[name].pid != victim.pid
     assert cluster.get("kwoknodeclasses")[0]["apiVersion"] == "karpenter.kwok.sh/v1alpha1"
 
 
