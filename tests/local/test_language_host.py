@@ -1,10 +1,14 @@
 """The stand-in for the Python language host, under the real engine."""
 
+import json
 import signal
+import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from pulumi.runtime.proto import language_pb2
 
 from infra.local import engine
 from infra.local.folders import folders
@@ -87,8 +91,6 @@ pulumi.export("environment", "PULUMI_CONFIG" in os.environ)
     made.deployed()
     outputs = made.pulumi("stack", "output", "--json").output
 
-    import json
-
     assert {
         "directory": "infra",
         "path": ".",
@@ -155,7 +157,7 @@ def test_a_policy_pack_judges_the_program(project: Project, units: int, code: in
     made = project(ENDPOINT.replace("UNITS", str(units)))
     pack = made.root / "rules"
     pack.mkdir()
-    (pack / "PulumiPolicy.yaml").write_text(PACK_SETTINGS.replace("VIRTUALENV", str(Path(_virtual_env()))))
+    (pack / "PulumiPolicy.yaml").write_text(PACK_SETTINGS.replace("VIRTUALENV", _virtual_env()))
     (pack / "__main__.py").write_text(PACK)
     done = made.pulumi("preview", "--policy-pack", str(pack))
 
@@ -212,10 +214,6 @@ def test_the_host_says_that_it_is_a_stand_in(project: Project) -> None:
 
 def test_required_plugins_are_those_of_installed_packages() -> None:
     """The engine learns from the host that the program needs the Kubernetes provider, and its version."""
-    from importlib.metadata import version
-
-    from pulumi.runtime.proto import language_pb2
-
     info = language_pb2.ProgramInfo(root_directory=str(ROOT))
     info.options["virtualenv"] = _virtual_env()
     plugins = {plugin.name: plugin.version for plugin in required_plugins(interpreter_of(info))}
@@ -225,8 +223,6 @@ def test_required_plugins_are_those_of_installed_packages() -> None:
 
 def test_a_virtual_environment_is_relative_to_the_project() -> None:
     """A pack's `../.venv` is looked for from the pack."""
-    from pulumi.runtime.proto import language_pb2
-
     info = language_pb2.ProgramInfo(root_directory="/projects/fleet/policies")
     info.options["virtualenv"] = "../.no-venv"
 
@@ -235,8 +231,6 @@ def test_a_virtual_environment_is_relative_to_the_project() -> None:
 
 
 def _virtual_env() -> str:
-    import sys
-
     return str(Path(sys.executable).parents[1])
 
 
