@@ -1,11 +1,12 @@
 """Images are pinned: what runs tomorrow is what was tested today.
 
 An image has a digest, or a tag that names a version. No tag means `latest`; tags such as `nightly`, `main` or
-`latest-gpu` move.
+`latest-gpu` move, unless they name the day of one build.
 
 These would **PASS**:
 
     image: vllm/vllm-openai:v0.32.0
+    image: vllm/vllm-router:nightly-20260710-b93cbcb
     image: registry.example/vllm@sha256:0123…
 
 These would **FAIL**:
@@ -22,6 +23,8 @@ from policies.reading import text_or_none
 from policies.rule import Context, Finding, Resource, Rule
 
 _MOVING = {"latest", "nightly", "main", "master", "dev", "devel", "edge", "head", "stable", "snapshot"}
+
+_DAY = re.compile(r"20[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])")
 
 
 def _check(resource: Resource, _context: Context) -> Iterator[Finding]:
@@ -41,6 +44,8 @@ def _is_pinned(image: str) -> bool:
     # A colon before the last slash is a registry's port.
     tag = image.rpartition("/")[2].partition(":")[2]
     words = re.split(r"[-_.+]", tag.lower())
+    if any(_DAY.fullmatch(word) for word in words):
+        return True
     return any(character.isdigit() for character in tag) and not _MOVING.intersection(words)
 
 
