@@ -19,6 +19,9 @@ LABEL_BILLING = f"{DOMAIN}/billing"
 LABEL_MACHINE = f"{DOMAIN}/machine"
 LABEL_POOL = f"{DOMAIN}/pool"
 
+LABEL_CALLERS = f"{DOMAIN}/callers"
+"""Pods of namespaces with this label, set to `true`, may call endpoints."""
+
 TAINT_POOL = f"{DOMAIN}/pool"
 """Taint on every node of ours: only workloads bought for that pool may land there."""
 
@@ -29,6 +32,9 @@ GPU_RESOURCE = "nvidia.com/gpu"
 
 ENGINE_PORT = 8000
 """Where engines and routers listen."""
+
+ROUTER_REPLICAS = 2
+"""Routers in front of a disaggregated endpoint: one may go while a machine is drained. They need no GPU."""
 
 MODEL_PATH = "/weights/model"
 """Where weights of a volume claim are mounted in an engine's container."""

@@ -29,6 +29,8 @@ OWNERS: Mapping[str, str] = MappingProxyType(
             _ROLES,
         ),
         "mm-encoder-only": "the template's shape",
+        "enable-mm-embeds": "the template's shape",
+        "shutdown-timeout": "the template's drain_timeout",
         "kv-transfer-config": "the template's kv_transfer",
         "ec-transfer-config": "the template's ec_transfer",
         **dict.fromkeys(("enable-lora", "lora-modules", "max-loras", "max-lora-rank"), "adapters"),
@@ -62,11 +64,16 @@ def owner(name: str) -> str | None:
     return OWNERS.get(positive) or next(by_prefix, None)
 
 
-def added(*written: Mapping[str, EngineArg]) -> Mapping[str, EngineArg]:
-    """Return the flags that people may write and wrote; later ones win."""
+def added(*written: Mapping[str, EngineArg], flags: EngineFlags) -> Mapping[str, EngineArg]:
+    """Return the flags that people may write and wrote; later ones win.
+
+    Why only exact names: vLLM takes abbreviations and short names, which would go around what is owned.
+    """
     merged: dict[str, EngineArg] = {}
-    for flags in written:
-        merged |= {name: value for name, value in flags.items() if owner(name) is None}
+    for values in written:
+        merged |= {
+            name: value for name, value in values.items() if name in flags.flags and owner(name) is None
+        }
     return merged
 
 

@@ -85,6 +85,9 @@ def _transfer(role_name: RoleName, template: Template) -> Iterable[str]:
     if template.ec_transfer and role_name in EC_ROLES:
         connector = template.ec_transfer.connector
         yield _connector("ec", connector, EC_ROLES[role_name])
+    if template.ec_transfer and role_name in KV_ROLES:
+        # The router puts references to encoder outputs in place of images (vllm-project/router, docs/epd.md).
+        yield "--enable-mm-embeds"
 
 
 def _connector(kind: Literal["kv", "ec"], connector: str, role: str) -> str:

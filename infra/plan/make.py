@@ -42,6 +42,7 @@ def make_plan(stack: Stack, catalog: Catalog, as_of: date) -> Planned:
         cluster_identifier=_cluster_identifier(stack),
         nodes=environment.nodes,
         moderation_url=environment.moderation.url if environment.moderation else None,
+        prometheus_url=environment.prometheus.url,
         endpoints=endpoints,
         node_pools=pools,
         teams=team_plans(stack.name, endpoints),

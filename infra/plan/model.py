@@ -335,6 +335,8 @@ class Plan:
     cluster_identifier: str
     nodes: Literal["karpenter", "existing"]
     moderation_url: str | None
+    prometheus_url: str
+    """Where autoscalers ask for the load."""
     endpoints: tuple[EndpointPlan, ...]
     node_pools: tuple[NodePoolPlan, ...]
     teams: tuple[TeamPlan, ...]

@@ -62,4 +62,5 @@ def team_plans(stack: str, endpoints: Iterable[EndpointPlan]) -> tuple[TeamPlan,
 
 def _pods_max(endpoint: EndpointPlan) -> int:
     engines = sum(role.replicas.max * role.machines_per_instance for role in endpoint.roles)
-    return engines + (1 if endpoint.router_image else 0)
+    # Old routers finish their streams while new ones take over.
+    return engines + (2 * names.ROUTER_REPLICAS if endpoint.router_image else 0)

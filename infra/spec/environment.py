@@ -103,6 +103,17 @@ class Prices(Spec):
         return self.__pydantic_extra__.get(machine)
 
 
+class Prometheus(Spec):
+    """Where the cluster's metrics are; autoscalers ask it for the load."""
+
+    url: str = Field(
+        default="http://prometheus.monitoring.svc:9090",
+        pattern=URL,
+        examples=["http://prometheus-operated.monitoring.svc:9090"],
+    )
+    """Prometheus' address inside the cluster."""
+
+
 class ModerationService(Spec):
     """The judge that the gateway asks about inputs and outputs."""
 
@@ -140,6 +151,8 @@ class Environment(Spec):
     """The teams that may own endpoints here."""
     prices: Prices = Prices()
     """What machines cost here; a machine not named: the catalog's public price."""
+    prometheus: Prometheus = Prometheus()
+    """The Prometheus that scrapes the engines."""
     moderation: ModerationService | None = None
     """The judge of content moderation; needed where an endpoint does not switch moderation off."""
     exemptions: tuple[Exemption, ...] = ()

@@ -1,0 +1,76 @@
+"""The LeaderWorkerSet of an instance that spans machines: one pod on each, started and restarted together."""
+
+from infra import names
+from infra.plan.model import Billing, EndpointPlan, RolePlan
+from infra.render.manifest import SKIP_AWAIT, WAIT_FOR, Json, JsonObject, Manifest, endpoint_object
+from infra.render.workloads import (
+    await_annotations,
+    engine_args,
+    pod_template,
+    replicas,
+    workload_labels,
+)
+
+LWS_API = "leaderworkerset.x-k8s.io/v1"
+
+WORKER_INDEX_LABEL = "leaderworkerset.sigs.k8s.io/worker-index"
+GROUP_LABEL = "leaderworkerset.sigs.k8s.io/group-key"
+"""Labels that LeaderWorkerSet gives each pod: its place in its group, and its group."""
+
+
+def leader_worker_set(endpoint: EndpointPlan, role: RolePlan, billing: Billing, stack: str) -> Manifest:
+    """Return the LeaderWorkerSet of a role's reserved or hourly units.
+
+    Why a whole group restarts: an engine that lost one of its machines cannot take it back.
+    """
+    annotations = await_annotations(endpoint, role, billing)
+    if SKIP_AWAIT not in annotations:
+        annotations[WAIT_FOR] = "condition=Available"
+    args = [*engine_args(endpoint, role), "--master-addr=$(LWS_LEADER_ADDRESS)"]
+    rank = "--node-rank=$(LWS_WORKER_INDEX)"
+    spec: dict[str, Json] = {
+        **replicas(role, billing),
+        "startupPolicy": "LeaderCreated",
+        "rolloutStrategy": {
+            "type": "RollingUpdate",
+            "rollingUpdateConfiguration": {"maxSurge": 0, "maxUnavailable": 1},
+        },
+        "leaderWorkerTemplate": {
+            "size": role.machines_per_instance,
+            "restartPolicy": "RecreateGroupOnPodRestart",
+            "leaderTemplate": _pod(endpoint, role, billing, stack, [*args, "--node-rank=0"], serves=True),
+            "workerTemplate": _pod(endpoint, role, billing, stack, [*args, rank, "--headless"], serves=False),
+        },
+    }
+    return endpoint_object(
+        endpoint,
+        LWS_API,
+        "LeaderWorkerSet",
+        names.workload_name(endpoint.name, role.name, billing),
+        workload_labels(endpoint, role, billing, stack),
+        annotations=annotations,
+        spec=spec,
+    )
+
+
+def _pod(
+    endpoint: EndpointPlan, role: RolePlan, billing: Billing, stack: str, args: list[str], *, serves: bool
+) -> JsonObject:
+    return pod_template(endpoint, role, billing, stack, args=args, serves=serves, affinity=_near_each_other())
+
+
+def _near_each_other() -> JsonObject:
+    """Return the wish that machines of one instance are in one zone.
+
+    Why a wish: across zones an instance is slow, but it serves.
+    """
+    term: dict[str, Json] = {
+        "topologyKey": "topology.kubernetes.io/zone",
+        "labelSelector": {"matchExpressions": [{"key": GROUP_LABEL, "operator": "Exists"}]},
+        "matchLabelKeys": [GROUP_LABEL],
+    }
+    return {
+        "podAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}]
+        }
+    }

@@ -1,0 +1,231 @@
+"""The vllm-router in front of disaggregated roles: it leads each request through them."""
+
+import json
+from math import ceil
+
+from infra import names
+from infra.plan.model import EndpointPlan
+from infra.render.manifest import (
+    ROUTER,
+    SKIP_AWAIT,
+    TIMEOUT_SECONDS,
+    Json,
+    JsonObject,
+    Manifest,
+    endpoint_labels,
+    endpoint_object,
+    role_selector,
+)
+from infra.render.services import serving_selector
+from infra.render.team import EVERYWHERE
+from infra.render.workloads import CONTAINER_SECURITY, ENDPOINTS_SETTLE_SECONDS, PROBE_SECONDS, pod_security
+
+ROLE = "router"
+
+ROUTER_USER = 65532
+"""No user of the image: the router is one program that needs no name."""
+
+METRICS_PORT = 29000
+
+API_SERVER_PORTS = (443, 6443)
+"""Where API servers listen: the Service's port, and the port behind it that network plugins judge."""
+
+
+def router_objects(endpoint: EndpointPlan, image: str, stack: str) -> tuple[Manifest, ...]:
+    """Return the router with its address and the right to see the endpoint's pods.
+
+    Why it looks pods up, instead of asking the roles' Services: with fixed addresses it does not start before
+    all roles serve, which takes hours or, asleep, for ever; and it would see one worker a role, so that it
+    could neither balance load nor send prompts to where their prefix is cached.
+    """
+    return (
+        *(_right_to_see_pods(endpoint, stack) if _looks_pods_up(endpoint) else ()),
+        _service(endpoint, stack),
+        _deployment(endpoint, image, stack),
+    )
+
+
+def _looks_pods_up(endpoint: EndpointPlan) -> bool:
+    """Say whether the router finds pods by itself; with encoders it cannot yet (its docs/epd.md)."""
+    return all(role.name != "encode" for role in endpoint.roles)
+
+
+def _deployment(endpoint: EndpointPlan, image: str, stack: str) -> Manifest:
+    may_sleep = endpoint.units.min == 0
+    selector = role_selector(endpoint, stack, ROLE)
+    spec: dict[str, Json] = {
+        "replicas": names.ROUTER_REPLICAS,
+        "selector": {"matchLabels": selector},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
+        "progressDeadlineSeconds": endpoint.startup_timeout_seconds,
+        "revisionHistoryLimit": 3,
+        "template": {"metadata": {"labels": _labels(endpoint, stack)}, "spec": _pod(endpoint, image, stack)},
+    }
+    waits = {TIMEOUT_SECONDS: str(endpoint.startup_timeout_seconds)}
+    return endpoint_object(
+        endpoint,
+        "apps/v1",
+        "Deployment",
+        _name(endpoint),
+        _labels(endpoint, stack),
+        annotations={SKIP_AWAIT: "true"} if may_sleep and not _looks_pods_up(endpoint) else waits,
+        spec=spec,
+    )
+
+
+def _pod(endpoint: EndpointPlan, image: str, stack: str) -> JsonObject:
+    sees_pods = _looks_pods_up(endpoint)
+    return {
+        **({"serviceAccountName": _name(endpoint)} if sees_pods else {}),
+        "automountServiceAccountToken": sees_pods,
+        "enableServiceLinks": False,
+        "securityContext": pod_security(ROUTER_USER),
+        # Streams pass through it: it may not end before them.
+        "terminationGracePeriodSeconds": ENDPOINTS_SETTLE_SECONDS + endpoint.drain_timeout_seconds,
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": role_selector(endpoint, stack, ROLE)},
+            }
+        ],
+        "containers": [_container(endpoint, image, stack)],
+        "volumes": [{"name": "tmp", "emptyDir": {}}],
+    }
+
+
+def _container(endpoint: EndpointPlan, image: str, stack: str) -> JsonObject:
+    # Whether it listens, not /health: that is 503 while no engine serves, and no restart mends that.
+    listens: JsonObject = {"tcpSocket": {"port": "http"}, "timeoutSeconds": 5}
+    return {
+        "name": ROUTER,
+        "image": image,
+        "command": [ROUTER],
+        "args": router_args(endpoint, stack),
+        "ports": [
+            {"name": "http", "containerPort": names.ENGINE_PORT, "protocol": "TCP"},
+            {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
+        ],
+        "startupProbe": {
+            **listens,
+            "periodSeconds": PROBE_SECONDS,
+            "failureThreshold": ceil(endpoint.startup_timeout_seconds / PROBE_SECONDS),
+        },
+        "livenessProbe": {**listens, "periodSeconds": PROBE_SECONDS, "failureThreshold": 6},
+        "readinessProbe": {**listens, "periodSeconds": 5, "failureThreshold": 3},
+        "lifecycle": {"preStop": {"sleep": {"seconds": ENDPOINTS_SETTLE_SECONDS}}},
+        # 80 MB at rest; the prefix trees of cache-aware balancing grow with traffic.
+        "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "4Gi"}},
+        "securityContext": CONTAINER_SECURITY,
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+    }
+
+
+def router_args(endpoint: EndpointPlan, stack: str) -> list[str]:
+    """Return the arguments of vllm-router; those that its Rust and its Python launcher both know."""
+    return [
+        "--vllm-pd-disaggregation",
+        *(_discovery(endpoint, stack) if _looks_pods_up(endpoint) else _addresses(endpoint)),
+        "--host=0.0.0.0",
+        f"--port={names.ENGINE_PORT}",
+        "--prometheus-host=0.0.0.0",
+        f"--prometheus-port={METRICS_PORT}",
+        # As long as a stopping engine lets a stream run.
+        f"--request-timeout-secs={endpoint.drain_timeout_seconds}",
+    ]
+
+
+def _discovery(endpoint: EndpointPlan, stack: str) -> list[str]:
+    found = [
+        "--service-discovery",
+        f"--service-discovery-namespace={endpoint.namespace}",
+        f"--service-discovery-port={names.ENGINE_PORT}",
+        # Prompts go where their prefix is cached; generations where there is least to do.
+        "--prefill-policy=cache_aware",
+        "--decode-policy=power_of_two",
+    ]
+    for role in endpoint.roles:
+        selector = serving_selector(endpoint, role, stack)
+        found += [f"--{role.name}-selector", *(f"{label}={value}" for label, value in selector.items())]
+    return found
+
+
+def _addresses(endpoint: EndpointPlan) -> list[str]:
+    address = {
+        role.name: f"http://{names.service_name(endpoint.name, role.name)}:{names.ENGINE_PORT}"
+        for role in endpoint.roles
+    }
+    return [
+        "--prefill",
+        address["prefill"],
+        "--decode",
+        address["decode"],
+        "--policy=round_robin",
+        # One address stands for all engines of a role: whether it works is Kubernetes' to say.
+        "--disable-circuit-breaker",
+        f"--worker-startup-timeout-secs={endpoint.startup_timeout_seconds}",
+        f"--epd-config={json.dumps({'encoder_urls': [address['encode']]}, separators=(',', ':'))}",
+    ]
+
+
+def _service(endpoint: EndpointPlan, stack: str) -> Manifest:
+    return endpoint_object(
+        endpoint,
+        "v1",
+        "Service",
+        _name(endpoint),
+        _labels(endpoint, stack),
+        annotations={SKIP_AWAIT: "true"},  # its Deployment is waited for
+        spec={
+            "type": "ClusterIP",
+            "selector": role_selector(endpoint, stack, ROLE),
+            "ports": [{"name": "http", "port": names.ENGINE_PORT, "targetPort": "http", "protocol": "TCP"}],
+        },
+    )
+
+
+def _right_to_see_pods(endpoint: EndpointPlan, stack: str) -> tuple[Manifest, ...]:
+    name, own = _name(endpoint), _labels(endpoint, stack)
+    rbac = "rbac.authorization.k8s.io"
+    ports: list[Json] = [{"protocol": "TCP", "port": port} for port in API_SERVER_PORTS]
+    return (
+        endpoint_object(endpoint, "v1", "ServiceAccount", name, own, automountServiceAccountToken=False),
+        endpoint_object(
+            endpoint,
+            f"{rbac}/v1",
+            "Role",
+            name,
+            own,
+            rules=[{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}],
+        ),
+        endpoint_object(
+            endpoint,
+            f"{rbac}/v1",
+            "RoleBinding",
+            name,
+            own,
+            roleRef={"apiGroup": rbac, "kind": "Role", "name": name},
+            subjects=[{"kind": "ServiceAccount", "name": name, "namespace": endpoint.namespace}],
+        ),
+        endpoint_object(
+            endpoint,
+            "networking.k8s.io/v1",
+            "NetworkPolicy",
+            name,
+            own,
+            spec={
+                "podSelector": {"matchLabels": role_selector(endpoint, stack, ROLE)},
+                "policyTypes": ["Egress"],
+                "egress": [{"to": [{"ipBlock": {"cidr": cidr}} for cidr in EVERYWHERE], "ports": ports}],
+            },
+        ),
+    )
+
+
+def _labels(endpoint: EndpointPlan, stack: str) -> dict[str, str]:
+    return {**endpoint_labels(endpoint, stack, name=ROUTER, component=ROLE), names.LABEL_ROLE: ROLE}
+
+
+def _name(endpoint: EndpointPlan) -> str:
+    return names.service_name(endpoint.name, ROLE)
