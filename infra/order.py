@@ -11,7 +11,7 @@ WORKLOADS = ("Deployment", "LeaderWorkerSet")
 """Kinds that start pods."""
 
 Key = tuple[str, ...]
-"""What manifests wait for: a namespace, a team's walls, a machine's pools, or the scaler of a workload."""
+"""What manifests wait for: a namespace, a team's walls, a machine's pools, an account, a workload's scaler."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,8 @@ def _provides(manifest: Manifest, machine_of_pool: Mapping[str, str]) -> tuple[K
         return (("scaler", namespace, *target),)
     if manifest.owner_kind == names.TEAM:
         return (("walls", namespace),)
+    if kind == "ServiceAccount":
+        return (("account", manifest.owner),)
     return ()
 
 
@@ -88,7 +90,7 @@ def _needs(manifest: Manifest, machines_of_endpoint: Mapping[str, Iterable[str]]
     namespace = _text(manifest, "metadata", "namespace")
     needs: list[Key] = [("namespace", namespace)]
     if manifest.owner_kind == names.ENDPOINT and kind in WORKLOADS:
-        needs += [("walls", namespace)]
+        needs += [("walls", namespace), ("account", manifest.owner)]
         needs += [("machine", machine) for machine in machines_of_endpoint[manifest.owner]]
         # Without `replicas` a new workload asks for one pod, until its scaler says how many.
         needs += [("scaler", namespace, kind, name)]
