@@ -13,9 +13,6 @@ from infra.problems import SpecError
 
 def main() -> None:
     """Build the stack, or end with every problem on a line of its own before anything is registered."""
-    # Thousands of small objects live until the end: looking for garbage among them only costs time.
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
     checked = check_stack(Path(pulumi.get_root_directory()), pulumi.get_stack(), _as_of())
     for warning in checked.warnings:
         pulumi.log.warn(str(warning))
@@ -35,4 +32,7 @@ def _as_of() -> date:
 
 
 if __name__ == "__main__":
+    # Thousands of small objects live until the end: looking for garbage among them only costs time.
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
     main()
