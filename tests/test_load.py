@@ -339,6 +339,27 @@ def test_a_megabyte_of_brackets_is_a_located_problem(project: Path, opened: str,
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        f"<<: [{'{},' * 300_000}]",
+        f"a: &a {{{','.join(f'k{number}: 1' for number in range(9000))}}}\nb: {{<<: [{'*a,' * 9000}]}}\n",
+        f"[{'[],' * 300_000}]",
+        "a: 1\n" * 200_000,
+        "?\n" * 500_000,
+        f"{{{','.join(f'mode{number}: 1' for number in range(60_000))}}}",
+    ],
+    ids=["empty merges", "large merges", "lists", "duplicate keys", "empty keys", "unknown keys"],
+)
+def test_a_file_of_too_many_values_is_one_problem(project: Path, text: str) -> None:
+    """Work ends with the 20,000th value, whatever kind of value it is."""
+    _write(project, "dev/chat", text)
+
+    (problem,) = load_stack(project, "dev").problems
+
+    assert problem.message.startswith("holds more than 20,000 values")
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("~", None),

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 from jsonschema import Draft7Validator
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
 from infra.spec.base import PATTERN_WORDS, Spec
 from infra.spec.base import Path as Path_
@@ -50,6 +52,27 @@ def _errors(kind: str, text: str) -> list[str]:
 def test_committed_schemas_are_the_generated_ones(name: str) -> None:
     """A change of a model changes its schema in the same commit; `make schemas` writes it."""
     assert schema_texts()[name] == (ROOT / "schemas" / name).read_text(encoding="utf-8")
+
+
+def test_the_command_writes_what_is_stale_and_only_that(tmp_path: Path) -> None:
+    """`modelunits schemas` writes files; with --check it fails where one is stale, and writes nothing."""
+    from infra.cli.schemas import schemas
+
+    app = typer.Typer()
+    app.command()(schemas)
+    (tmp_path / "Pulumi.yaml").touch()
+    root = ["--root", str(tmp_path)]
+
+    def run(*arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(app, [*root, *arguments])
+        return result.exit_code, result.output
+
+    stale = "modelunits: schemas/endpoint.json is stale; run `make schemas`\n"
+    written = "".join(f"wrote schemas/{name}\n" for name in schema_texts())
+    assert (1, stale) == run("--check")
+    assert (0, written) == run()
+    assert run("--check") == (0, "")
+    assert schema_texts() == {file.name: file.read_text() for file in (tmp_path / "schemas").iterdir()}
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

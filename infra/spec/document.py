@@ -13,9 +13,6 @@ from infra.spec.stack import Position
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
-MAX_VALUES = 50_000
-"""Values of one document, aliases expanded: the limit that ends an alias bomb."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
@@ -131,7 +128,8 @@ class _Reader:
                 written[name] = (key, value)
         for _, value in merges.values():
             for merged in self._merged(value, path, depth):
-                found = merged | found
+                for name, pair in merged.items():
+                    found.setdefault(name, pair)
         return found
 
     def _merged(
@@ -141,6 +139,7 @@ class _Reader:
             message = f"merges mappings more than {nodes.MAX_DEPTH} levels deep"
             raise nodes.refuse(self._file, value.line, value.column, message)
         for item in value.items if isinstance(value, nodes.Sequence) else (value,):
+            self._count(item)
             if isinstance(item, nodes.Mapping):
                 yield self.pairs(item, path, depth + 1)
             else:
@@ -159,8 +158,8 @@ class _Reader:
 
     def _count(self, node: nodes.Node) -> None:
         self._values += 1
-        if self._values > MAX_VALUES:
-            message = f"holds more than {MAX_VALUES:,} values with its aliases expanded"
+        if self._values > nodes.MAX_VALUES:
+            message = f"holds more than {nodes.MAX_VALUES:,} values with its aliases expanded"
             raise nodes.refuse(self._file, node.line, node.column, message)
 
     def _refuse(self, node: nodes.Node, path: Path, message: str) -> Json:

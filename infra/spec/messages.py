@@ -73,7 +73,5 @@ def said(error: ErrorDetails, value: object) -> str:
             return f"{error['msg']}, got {shown(value)}"
         case "date_parsing" | "date_from_datetime_parsing" | "date_from_datetime_inexact":
             return f"must be a day such as 2026-11-01, got {shown(value)}"
-        case _ if is_type_error(error):
-            return wrong_type((error,), value)
         case _:
             return error["msg"]

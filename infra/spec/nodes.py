@@ -11,6 +11,9 @@ from infra.problems import Problem, SpecError
 MAX_DEPTH = 32
 """The deepest format, a template's performance table, needs five levels."""
 
+MAX_VALUES = 20_000
+"""Keys and values of one document, aliases expanded: ten times those of a large one; ends an alias bomb."""
+
 _LINE_BREAK = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _OTHER_ENCODINGS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
@@ -120,29 +123,33 @@ class _Composer:
     def __init__(self, file: str) -> None:
         self.root: Node | None = None
         self._file = file
+        self._values = 0
         self._anchors: dict[str, Node] = {}
         self._open: list[tuple[yaml.CollectionStartEvent, list[Node]]] = []
 
     def take(self, event: yaml.Event) -> None:
         """Take in the next event, or raise a located SpecError for what a spec may not hold."""
         line, column = _place(event.start_mark)
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise refuse(self._file, line, column, f"holds more than {MAX_VALUES:,} values")
         match event:
-            case yaml.DocumentStartEvent() if self.root is not None:
-                raise refuse(self._file, line, column, "a second document begins; a file holds one")
+            case yaml.ScalarEvent():
+                self._add(Scalar(line, column, event.tag, event.value, event.implicit[0]), event.anchor)
+            case yaml.CollectionEndEvent():
+                start, children = self._open.pop()
+                self._add(_closed(start, children), start.anchor)
             case yaml.CollectionStartEvent():
                 if len(self._open) == MAX_DEPTH:
                     raise refuse(self._file, line, column, f"nested more than {MAX_DEPTH} levels deep")
                 self._open.append((event, []))
-            case yaml.CollectionEndEvent():
-                start, children = self._open.pop()
-                self._add(_closed(start, children), start.anchor)
-            case yaml.ScalarEvent():
-                self._add(Scalar(line, column, event.tag, event.value, event.implicit[0]), event.anchor)
             case yaml.AliasEvent():
-                if event.anchor not in self._anchors:
-                    message = f"*{event.anchor}: no anchor &{event.anchor} ends above"
-                    raise refuse(self._file, line, column, message)
-                self._add(replace(self._anchors[event.anchor], line=line, column=column), None)
+                name = event.anchor or ""
+                if name not in self._anchors:
+                    raise refuse(self._file, line, column, f"no anchor &{name[:40]} ends above")
+                self._add(replace(self._anchors[name], line=line, column=column), None)
+            case yaml.DocumentStartEvent() if self.root is not None:
+                raise refuse(self._file, line, column, "a second document begins; a file holds one")
 
     def _add(self, node: Node, anchor: str | None) -> None:
         if anchor is not None:

@@ -16,6 +16,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(([Tt]|[ \t]+)[0-9].*)?")
 _MAX_DIGITS = 18
 """Whole numbers of this length are exact in JSON, in the schema checker and in 64 bits."""
 
+_BEGIN_NUMBERS = "+-.0123456789"
 _NUMBER_TO_SOME = "is a number to some programs and text to others"
 _SURPRISES = (
     (re.compile(r"[-+]?0[0-9_]+"), "may be octal: write a number without leading zeros, or quote it"),
@@ -60,6 +61,8 @@ def read_plain(text: str) -> Plain | Surprise:
         return Surprise(
             f"'{text}' is true or false to some programs: write true or false, or quote it to mean text"
         )
+    if text[0] not in _BEGIN_NUMBERS:
+        return text
     if _INT.fullmatch(text):
         if len(text) > _MAX_DIGITS:
             return Surprise(f"is a number of more than {_MAX_DIGITS} digits")
