@@ -167,13 +167,13 @@ def _total_facts(plan: Plan | None) -> Mapping[str, Fact]:
         "gpus.max": totals.gpus_max,
         "machines.min": totals.machines_min,
         "machines.max": totals.machines_max,
+        "currency": totals.cost.currency,
         **_cost_facts(totals.cost),
     }
 
 
 def _cost_facts(cost: Cost) -> Mapping[str, Fact]:
     return {
-        "cost.currency": cost.currency,
         "cost.reserved_monthly": cost.reserved_monthly,
         "cost.hourly_min": cost.hourly_min,
         "cost.hourly_max": cost.hourly_max,

@@ -109,7 +109,7 @@ def _roles(resolved: Resolved, stack: Stack, bought: plan.Units, step: int) -> I
         role = template.roles[name]
         gpus = role.tensor_parallel * role.pipeline_parallel * role.data_parallel
         machines = machines_per_instance(gpus, machine.gpus)
-        flags = added(role.args, resolved.endpoint.engine_args)
+        flags = added(role.args, resolved.endpoint.engine_args, flags=resolved.flags)
         yield plan.RolePlan(
             name=name,
             machine=machine.name,

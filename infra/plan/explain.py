@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from infra.plan.compare import Change, Fact, FactChange, Kind, PlanDiff
 from infra.plan.model import Plan
-from infra.plan.tables import Column, Table, money, money_span, span, tables
+from infra.plan.tables import Column, Table, money, money_span, span, tables, token_price
 
 _GROUPS = ("units", "gpus", "machines", "cost")
 
@@ -12,14 +12,13 @@ _GROUPS = ("units", "gpus", "machines", "cost")
 def summary(plan: Plan) -> str:
     """Return the totals in one sentence."""
     totals, currency = plan.totals, plan.totals.cost.currency
-    monthly = money(totals.cost.reserved_monthly)
-    hourly = money_span(totals.cost.hourly_min, totals.cost.hourly_max)
     return (
         f"{totals.endpoints} {'endpoint' if totals.endpoints == 1 else 'endpoints'}: "
         f"{span(totals.units_min, totals.units_max)} units on "
         f"{span(totals.gpus_min, totals.gpus_max)} GPUs in "
-        f"{span(totals.machines_min, totals.machines_max)} machines, "
-        f"for {monthly} {currency} a month and {hourly} {currency} an hour."
+        f"{span(totals.machines_min, totals.machines_max)} machines. Cost in {currency}: "
+        f"{money(totals.cost.reserved_monthly)} a month and "
+        f"{money_span(totals.cost.hourly_min, totals.cost.hourly_max)} an hour."
     )
 
 
@@ -84,9 +83,9 @@ def _said(change: FactChange, kind: Kind) -> str:
 
 
 def _value(fact: str, value: Fact) -> str:
-    if fact.startswith("cost.") and not isinstance(value, str):
-        return money(value)
-    return str(value)
+    if isinstance(value, str) or not fact.startswith("cost."):
+        return str(value)
+    return token_price(value) if fact == "cost.per_million_tokens" else money(value)
 
 
 def _markdown_table(table: Table) -> str:

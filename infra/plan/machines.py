@@ -63,7 +63,7 @@ def _complaints(
         if facts.node_class is None:
             message = f"machines.{name}: needs a node_class, because nodes is karpenter"
             problems.append(environment.source.problem(path, message, "node-class"))
-        if not facts.instance_types and not (known and known.instance_types):
+        if not facts.instance_types and known and not known.instance_types:
             message = f"machines.{name}: needs instance_types, because the catalog names none"
             problems.append(environment.source.problem(path, message, "node-class"))
     return tuple(problems)

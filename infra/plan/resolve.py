@@ -115,7 +115,7 @@ def _tier(written: Written[Endpoint], template: Template, base: str) -> str | Pr
     tiers = template.performance.get(base)
     if tiers is None:
         message = f"template: {endpoint.template} has no performance of {base}, so no units can be counted; "
-        message += f"its models are {allowed(template.performance, base).removeprefix('allowed: ')}"
+        message += f"its models are {allowed(template.performance).removeprefix('allowed: ')}"
         return source.problem(("template",), message, "unknown-performance")
     if endpoint.slo is not None:
         slo = endpoint.slo

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from infra.plan.model import Scaling, Units
-from infra.plan.units import groups
+from infra.plan.units import groups, hourly_groups
 from infra.spec.endpoint import Endpoint
 from infra.spec.template import Performance, Template
 
@@ -16,12 +16,13 @@ def scaling(
 ) -> Scaling:
     """Return the load at which one more group starts, and the bounds of the hourly groups."""
     per_step = template.groups_per_step
+    min_groups, max_groups = hourly_groups(bought, step, per_step)
     return Scaling(
         concurrency_per_group=performance.concurrency / endpoint.headroom,
         reserved_groups=groups(bought.reserved, step, per_step),
         groups_per_step=per_step,
-        min_groups=groups(bought.hourly_min, step, per_step),
-        max_groups=groups(bought.hourly_max, step, per_step),
+        min_groups=min_groups,
+        max_groups=max_groups,
         sleep_after_seconds=_sleep_after_seconds(endpoint, bought),
     )
 

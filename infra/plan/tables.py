@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from infra.plan.model import EndpointPlan, Plan, Purchase
 
+UNKNOWN = "unknown"
+"""For what has no price."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
@@ -24,8 +27,23 @@ class Table:
 
 def tables(plan: Plan) -> tuple[Table, ...]:
     """Return what will exist; tables without rows are left out."""
-    found = (_endpoints(plan), _roles(plan), _purchases(plan), _pools(plan), _quotas(plan))
+    found = (
+        _endpoints(plan),
+        _units_and_cost(plan),
+        _roles(plan),
+        _purchases(plan),
+        _pools(plan),
+        _quotas(plan),
+    )
     return tuple(table for table in found if table.rows)
+
+
+def _words(*headings: str) -> tuple[Column, ...]:
+    return tuple(Column(heading=heading) for heading in headings)
+
+
+def _numbers(*headings: str) -> tuple[Column, ...]:
+    return tuple(Column(heading=heading, numeric=True) for heading in headings)
 
 
 def span(at_least: int, at_most: int) -> str:
@@ -35,7 +53,12 @@ def span(at_least: int, at_most: int) -> str:
 
 def money(amount: float | None) -> str:
     """Return an amount of the plan's currency."""
-    return "no price" if amount is None else f"{amount:,.2f}"
+    return UNKNOWN if amount is None else f"{amount:,.2f}"
+
+
+def token_price(amount: float | None) -> str:
+    """Return the price of a million tokens, which is told in tenths of a cent."""
+    return UNKNOWN if amount is None else f"{amount:,.3f}"
 
 
 def money_span(at_least: float | None, at_most: float | None) -> str:
@@ -48,20 +71,9 @@ def _endpoints(plan: Plan) -> Table:
     return Table(
         title="Endpoints",
         columns=(
-            *(Column(heading=heading) for heading in ("Endpoint", "Id", "Team", "Model", "Template", "Tier")),
-            *(
-                Column(heading=heading, numeric=True)
-                for heading in (
-                    "Step",
-                    "Reserved",
-                    "Hourly",
-                    "GPUs",
-                    "TPS",
-                    "Monthly",
-                    "Per hour",
-                    "Per M tokens",
-                )
-            ),
+            *_words("Endpoint", "Id", "Team", "Model", "Template", "Tier"),
+            *_numbers("Step", "TPS"),
+            *_words("Figures"),
         ),
         rows=tuple(
             (
@@ -72,22 +84,34 @@ def _endpoints(plan: Plan) -> Table:
                 endpoint.template,
                 endpoint.tier.name,
                 str(endpoint.step),
-                str(endpoint.units.reserved),
-                span(endpoint.units.hourly_min, endpoint.units.hourly_max),
-                span(endpoint.gpus_min, endpoint.gpus_max),
                 _tps(endpoint),
-                money(endpoint.cost.reserved_monthly),
-                money_span(endpoint.cost.hourly_min, endpoint.cost.hourly_max),
-                _per_million(endpoint.cost.per_million_tokens),
+                endpoint.tier.label,
             )
             for endpoint in plan.endpoints
         ),
     )
 
 
-def _per_million(amount: float | None) -> str:
-    """Return a price of tokens, which is told in tenths of a cent."""
-    return money(None) if amount is None else f"{amount:,.3f}"
+def _units_and_cost(plan: Plan) -> Table:
+    return Table(
+        title=f"Units and cost, {plan.totals.cost.currency}",
+        columns=(
+            *_words("Endpoint"),
+            *_numbers("Reserved", "Hourly", "GPUs", "Per month", "Per hour", "Per million tokens"),
+        ),
+        rows=tuple(
+            (
+                endpoint.name,
+                str(endpoint.units.reserved),
+                span(endpoint.units.hourly_min, endpoint.units.hourly_max),
+                span(endpoint.gpus_min, endpoint.gpus_max),
+                money(endpoint.cost.reserved_monthly),
+                money_span(endpoint.cost.hourly_min, endpoint.cost.hourly_max),
+                token_price(endpoint.cost.per_million_tokens),
+            )
+            for endpoint in plan.endpoints
+        ),
+    )
 
 
 def _tps(endpoint: EndpointPlan) -> str:
@@ -100,12 +124,11 @@ def _tps(endpoint: EndpointPlan) -> str:
 
 
 def _roles(plan: Plan) -> Table:
-    headings = ("GPUs", "Reserved", "Hourly", "Needs GiB", "Has GiB")
     return Table(
         title="Roles",
         columns=(
-            *(Column(heading=heading) for heading in ("Endpoint", "Role", "Machine")),
-            *(Column(heading=heading, numeric=True) for heading in headings),
+            *_words("Endpoint", "Role", "Machine"),
+            *_numbers("GPUs", "Reserved", "Hourly", "Needs GiB", "Has GiB"),
         ),
         rows=tuple(
             (
@@ -128,12 +151,9 @@ def _purchases(plan: Plan) -> Table:
     return Table(
         title="Purchases",
         columns=(
-            Column(heading="Endpoint"),
-            Column(heading="Order"),
-            Column(heading="Units", numeric=True),
-            Column(heading="From"),
-            Column(heading="Expires"),
-            Column(heading="State"),
+            *_words("Endpoint", "Order"),
+            *_numbers("Units"),
+            *_words("From", "Expires", "State"),
         ),
         rows=tuple(
             (
@@ -161,8 +181,8 @@ def _pools(plan: Plan) -> Table:
     return Table(
         title="Node pools",
         columns=(
-            *(Column(heading=heading) for heading in ("Pool", "Machine", "Billing")),
-            *(Column(heading=heading, numeric=True) for heading in ("Machines", "GPUs at peak", "Allowed")),
+            *_words("Pool", "Machine", "Billing"),
+            *_numbers("Machines", "GPUs at peak", "Allowed"),
         ),
         rows=tuple(
             (
@@ -183,11 +203,6 @@ def _pools(plan: Plan) -> Table:
 def _quotas(plan: Plan) -> Table:
     return Table(
         title="Quotas",
-        columns=(
-            Column(heading="Team"),
-            Column(heading="Machine"),
-            Column(heading="Units at peak", numeric=True),
-            Column(heading="Quota", numeric=True),
-        ),
-        rows=tuple((use.team, use.machine, str(use.used), str(use.limit)) for use in plan.quotas),
+        columns=(*_words("Team", "Machine"), *_numbers("Units at peak", "Quota")),
+        rows=tuple((use.team, use.machine, str(use.used), str(use.limit)) for use in plan.quotas if use.used),
     )

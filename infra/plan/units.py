@@ -37,10 +37,17 @@ def groups(bought: int, step: int, groups_per_step: int) -> int:
     return ceil(bought / step) * groups_per_step
 
 
+def hourly_groups(bought: Units, step: int, groups_per_step: int) -> tuple[int, int]:
+    """Return the bounds of the elastic groups; a minimum above the maximum counts as both."""
+    at_least = groups(bought.hourly_min, step, groups_per_step)
+    return at_least, max(at_least, groups(bought.hourly_max, step, groups_per_step))
+
+
 def replicas(bought: Units, step: int, groups_per_step: int, count: int) -> Replicas:
     """Return the engine instances of a role that has `count` of them in a group."""
+    at_least, at_most = hourly_groups(bought, step, groups_per_step)
     return Replicas(
         reserved=groups(bought.reserved, step, groups_per_step) * count,
-        hourly_min=groups(bought.hourly_min, step, groups_per_step) * count,
-        hourly_max=groups(bought.hourly_max, step, groups_per_step) * count,
+        hourly_min=at_least * count,
+        hourly_max=at_most * count,
     )
