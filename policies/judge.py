@@ -125,8 +125,10 @@ class Judgement:
 
     def all_by(self, rule: Rule, resources: Sequence[Resource]) -> Iterator[Violation]:
         """Judge all resources of a rule's types together."""
+        if rule.check_all is None or not resources:
+            return
         try:
-            findings = tuple(rule.check_all(resources, self._context)) if rule.check_all else ()
+            findings = tuple(rule.check_all(resources, self._context))
         except self._passes_through:
             raise
         except Exception as error:
@@ -152,7 +154,7 @@ class Judgement:
         level: Literal["advisory", "mandatory"] = finding.level
         if self._levels.get(rule.name, DEFAULT_LEVEL) == "advisory":
             level = "advisory"
-        message = str(finding) if is_component else f"{_called(resource)}: {finding}"
+        message = f"{_prefix(resource)}{finding}"
         holds = exemption is not None and self._context.as_of <= exemption.until
         if exemption is not None and holds:
             level = "advisory"
@@ -178,8 +180,9 @@ def _endpoint(resource: Resource) -> str | None:
     return None if resource.type.startswith(_COMPONENTS) else endpoint_of(resource)
 
 
-def _called(resource: Resource) -> str:
-    return f"{kind(resource)} {object_name(resource)}"
+def _prefix(resource: Resource) -> str:
+    """Name a Kubernetes object; a component is named by the file that says it."""
+    return "" if resource.type.startswith(_COMPONENTS) else f"{kind(resource)} {object_name(resource)}: "
 
 
 def _failure(rule: Rule, resource: Resource, error: Exception) -> Violation:
@@ -194,6 +197,6 @@ def _failure(rule: Rule, resource: Resource, error: Exception) -> Violation:
         urn=resource.urn,
         endpoint=None,
         path=(),
-        message=f"{kind(resource)} {resource.name}: the rule itself failed "
+        message=f"{_prefix(resource)}the rule itself failed "
         f"({type(error).__name__} at {where}): nothing passes until it is mended or disabled",
     )

@@ -1,12 +1,11 @@
 """Writes `docs/reference/` from schemas, rules and commands; `make docs`."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-import click
 import typer
-from policies.pack import rules_page
+from typer.cli import get_docs_for_click
+from policies.reference import rules_page
 
 from infra.cli.main import app
 from infra.spec.schemas import SCHEMAS
@@ -64,24 +63,9 @@ def _kind(value: Json) -> str:
 
 
 def _commands_page() -> str:
-    root = typer.main.get_command(app)
-    return "# Commands\n\n" + "\n".join(_command(root, "modelunits"))
-
-
-def _command(command: click.Command, path: str) -> Iterator[str]:
-    with click.Context(command, info_name=path) as context:
-        if isinstance(command, click.Group):
-            for name in command.list_commands(context):
-                if child := command.get_command(context, name):
-                    yield from _command(child, f"{path} {name}")
-            return
-        usage = " ".join(command.collect_usage_pieces(context))
-        yield f"## {path}\n\n{command.help or ''}\n\n```\n{path} {usage}\n```\n"
-        options = [parameter.get_help_record(context) for parameter in command.get_params(context)]
-        rows = [
-            f"| `{record[0].replace('|', chr(92) + '|')}` | {record[1]} |" for record in options if record
-        ]
-        yield "\n".join(["| Option | Meaning |", "|---|---|", *rows, ""])
+    command = typer.main.get_command(app)
+    context = typer.Context(command, info_name="modelunits")
+    return get_docs_for_click(obj=command, ctx=context, name="modelunits", title="Commands")
 
 
 if __name__ == "__main__":
