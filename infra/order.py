@@ -11,7 +11,7 @@ WORKLOADS = ("Deployment", "LeaderWorkerSet")
 """Kinds that start pods."""
 
 Key = tuple[str, ...]
-"""What manifests wait for: a namespace, a team's walls, a machine's pools, an account, a workload's scaler."""
+"""What manifests wait for: namespace, walls of the team, pools of the machine, account, scaler of the workload."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The build layer registers what the plan and its manifests say, below the right parents, and decides nothing."""
+"""The build layer registers what plan and manifests say, below the right parents, and decides nothing."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -72,7 +72,7 @@ def test_every_component_is_registered_before_anything_of_the_cluster(
 
     assert sorted(kinds) == kinds
     assert registered[0].typ == names.FLEET
-    assert PROVIDER == next(each.typ for each in registered if each.typ not in COMPONENTS)
+    assert next(each.typ for each in registered if each.typ not in COMPONENTS) == PROVIDER
 
 
 def test_every_manifest_is_registered_as_it_is(checked: Checked, registered: list[MockResourceArgs]) -> None:
@@ -87,7 +87,7 @@ def test_the_provider_names_the_cluster_and_nobodys_kubeconfig(registered: list[
     """A colleague with another kubeconfig sees no change."""
     inputs = next(each.inputs for each in registered if each.typ == PROVIDER)
 
-    assert {"clusterIdentifier": "prod-gpu", "context": "prod-gpu"} == inputs
+    assert inputs == {"clusterIdentifier": "prod-gpu", "context": "prod-gpu"}
 
 
 def test_every_manifest_is_below_its_owner(checked: Checked, monkeypatch: pytest.MonkeyPatch) -> None:

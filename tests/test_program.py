@@ -38,9 +38,9 @@ def test_problems_of_all_files_end_the_program_before_anything_is_registered(pro
         run(main)
 
     lines = str(ended.value).splitlines()
-    assert ["stacks/prod/chat.yaml:7:25", "stacks/prod/code.yaml:4:1"] == [
+    assert [
         line.split(": ")[0] for line in lines if "unit-step" in line or "unknown-key" in line
-    ]
+    ] == ["stacks/prod/chat.yaml:7:25", "stacks/prod/code.yaml:4:1"]
 
 
 def test_a_day_that_is_none_is_refused(project: Path) -> None:
