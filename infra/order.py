@@ -11,7 +11,7 @@ WORKLOADS = ("Deployment", "LeaderWorkerSet")
 """Kinds that start pods."""
 
 Key = tuple[str, ...]
-"""What manifests wait for: namespace, walls of the team, pools of the machine, account, scaler of the workload."""
+"""What manifests wait for: a namespace, walls of a team, pools of a machine, an account, a scaler."""
 
 
 @dataclass(frozen=True, slots=True)
