@@ -23,12 +23,17 @@ def revision(root: Path, ref: str) -> Iterator[Path]:
         raise RevisionError(f"{ref!r} is no git reference")
     archived = io.BytesIO(_archive(root, ref))
     with TemporaryDirectory(prefix="modelunits-") as folder:
-        try:
-            with tarfile.open(fileobj=archived) as archive:
-                archive.extractall(folder, filter="data")
-        except tarfile.TarError as error:
-            raise RevisionError(f"the files of {ref!r} cannot be unpacked: {error}") from error
+        with tarfile.open(fileobj=archived) as archive:
+            archive.extractall(folder, filter=_inside)
         yield Path(folder)
+
+
+def _inside(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+    """Leave out what leads out of the folder, such as a link to elsewhere: no spec is there."""
+    try:
+        return tarfile.data_filter(member, folder)
+    except tarfile.FilterError:
+        return None
 
 
 def _archive(root: Path, ref: str) -> bytes:

@@ -56,16 +56,17 @@ def _complaints(
         message = f"machines.{name}: not in the catalog, so gpu and gpus are needed; "
         message += f"the catalog's: {allowed(catalog.machines, name).removeprefix('allowed: ')}"
         problems.append(environment.source.problem(path, message, "unknown-machine"))
+    elif environment.value.nodes == "karpenter" and not (
+        facts.instance_types or (known and known.instance_types)
+    ):
+        message = f"machines.{name}: needs instance_types, because the catalog names none"
+        problems.append(environment.source.problem(path, message, "node-class"))
+    if environment.value.nodes == "karpenter" and facts.node_class is None:
+        message = f"machines.{name}: needs a node_class, because nodes is karpenter"
+        problems.append(environment.source.problem(path, message, "node-class"))
     if facts.gpu is not None and facts.gpu not in catalog.gpus:
         message = f"machines.{name}.gpu: no GPU {facts.gpu}; {allowed(catalog.gpus, facts.gpu)}"
         problems.append(environment.source.problem((*path, "gpu"), message, "unknown-gpu"))
-    if environment.value.nodes == "karpenter":
-        if facts.node_class is None:
-            message = f"machines.{name}: needs a node_class, because nodes is karpenter"
-            problems.append(environment.source.problem(path, message, "node-class"))
-        if not facts.instance_types and known and not known.instance_types:
-            message = f"machines.{name}: needs instance_types, because the catalog names none"
-            problems.append(environment.source.problem(path, message, "node-class"))
     return tuple(problems)
 
 
