@@ -9,6 +9,9 @@ from infra.render.manifest import Manifest
 CLUSTER_FOLDER = "cluster"
 """Holds what has no namespace."""
 
+LINE_WIDTH = 10_000
+"""Queries and JSON stay on one line: people search for them."""
+
 
 def files(manifests: Iterable[Manifest]) -> Mapping[str, str]:
     """Return the text of every file by its path, sorted: the same manifests give the same bytes."""
@@ -21,7 +24,7 @@ def _path(manifest: Manifest) -> str:
 
 
 def _text(manifest: Manifest) -> str:
-    return yaml.dump(manifest.body, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    return yaml.dump(manifest.body, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=LINE_WIDTH)
 
 
 class _Dumper(yaml.SafeDumper):

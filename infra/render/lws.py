@@ -17,6 +17,16 @@ WORKER_INDEX_LABEL = "leaderworkerset.sigs.k8s.io/worker-index"
 GROUP_LABEL = "leaderworkerset.sigs.k8s.io/group-key"
 """Labels that LeaderWorkerSet gives each pod: its place in its group, and its group."""
 
+_WAIT_FOR_LEADER = f"""\
+import os, socket, time
+try:
+    while True:
+        socket.create_connection((os.environ["LWS_LEADER_ADDRESS"], {names.ENGINE_PORT}), 5).close()
+        time.sleep(2)
+except OSError:
+    pass
+"""
+
 
 def leader_worker_set(endpoint: EndpointPlan, role: RolePlan, billing: Billing, stack: str) -> Manifest:
     """Return the LeaderWorkerSet of a role's reserved or hourly units.
@@ -38,8 +48,15 @@ def leader_worker_set(endpoint: EndpointPlan, role: RolePlan, billing: Billing, 
         "leaderWorkerTemplate": {
             "size": role.machines_per_instance,
             "restartPolicy": "RecreateGroupOnPodRestart",
-            "leaderTemplate": _pod(endpoint, role, billing, stack, [*args, "--node-rank=0"], serves=True),
-            "workerTemplate": _pod(endpoint, role, billing, stack, [*args, rank, "--headless"], serves=False),
+            "leaderTemplate": _pod(endpoint, role, billing, stack, [*args, "--node-rank=0"]),
+            "workerTemplate": _pod(
+                endpoint,
+                role,
+                billing,
+                stack,
+                [*args, rank, "--headless"],
+                before_stopping=_until_leader_ends(),
+            ),
         },
     }
     return endpoint_object(
@@ -54,9 +71,28 @@ def leader_worker_set(endpoint: EndpointPlan, role: RolePlan, billing: Billing, 
 
 
 def _pod(
-    endpoint: EndpointPlan, role: RolePlan, billing: Billing, stack: str, args: list[str], *, serves: bool
+    endpoint: EndpointPlan,
+    role: RolePlan,
+    billing: Billing,
+    stack: str,
+    args: list[str],
+    *,
+    before_stopping: JsonObject | None = None,
 ) -> JsonObject:
-    return pod_template(endpoint, role, billing, stack, args=args, serves=serves, affinity=_near_each_other())
+    return pod_template(
+        endpoint,
+        role,
+        billing,
+        stack,
+        args=args,
+        further_machine=before_stopping,
+        affinity=_near_each_other(),
+    )
+
+
+def _until_leader_ends() -> JsonObject:
+    """Return what a further machine does before it stops: all are told at once, but streams go on."""
+    return {"preStop": {"exec": {"command": ["python3", "-c", _WAIT_FOR_LEADER]}}}
 
 
 def _near_each_other() -> JsonObject:

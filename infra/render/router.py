@@ -56,7 +56,7 @@ def _deployment(endpoint: EndpointPlan, image: str, stack: str) -> Manifest:
     spec: dict[str, Json] = {
         "replicas": names.ROUTER_REPLICAS,
         "selector": {"matchLabels": selector},
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
         "progressDeadlineSeconds": endpoint.startup_timeout_seconds,
         "revisionHistoryLimit": 3,
         "template": {"metadata": {"labels": _labels(endpoint, stack)}, "spec": _pod(endpoint, image, stack)},

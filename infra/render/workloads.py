@@ -103,10 +103,10 @@ def pod_template(
     stack: str,
     *,
     args: Sequence[str],
-    serves: bool = True,
+    further_machine: JsonObject | None = None,
     affinity: JsonObject | None = None,
 ) -> JsonObject:
-    """Return the pod of an engine; one that does not serve is a further machine of an instance."""
+    """Return the pod of an engine; a further machine of an instance takes no requests."""
     pool = names.node_pool_name(stack, role.machine, billing)
     grace = ENDPOINTS_SETTLE_SECONDS + endpoint.drain_timeout_seconds + STOP_SECONDS
     fetches = [
@@ -127,7 +127,7 @@ def pod_template(
                 {"key": names.TAINT_GPU, "operator": "Exists", "effect": "NoSchedule"},
             ],
             **({"initContainers": fetches} if fetches else {}),
-            "containers": [_engine_container(endpoint, role, args, serves=serves)],
+            "containers": [_engine_container(endpoint, role, args, further_machine)],
             "volumes": [
                 {"name": "cache", "emptyDir": {"sizeLimit": f"{ceil(endpoint.weights_cache_gib)}Gi"}},
                 {"name": "tmp", "emptyDir": {}},
@@ -156,7 +156,7 @@ CONTAINER_SECURITY: JsonObject = {
 
 
 def _engine_container(
-    endpoint: EndpointPlan, role: RolePlan, args: Sequence[str], *, serves: bool
+    endpoint: EndpointPlan, role: RolePlan, args: Sequence[str], further_machine: JsonObject | None
 ) -> JsonObject:
     return {
         "name": ENGINE,
@@ -165,7 +165,7 @@ def _engine_container(
         "args": list(args),
         "env": _environment(endpoint, role),
         **_environment_from(endpoint, role),
-        **(_serving(endpoint) if serves else {}),
+        **({"lifecycle": further_machine} if further_machine else _serving(endpoint)),
         "resources": _resources(role),
         "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [
