@@ -23,7 +23,12 @@ CRD_FOLDERS = (
 )
 """Which pinned Go modules hold the definitions, and where."""
 
-KWOK_STAGES = ("kustomize/stage/pod/fast/pod-*.yaml", "kustomize/stage/node/fast/node-*.yaml")
+KWOK_STAGES = (
+    "kustomize/stage/pod/fast/pod-*.yaml",
+    "kustomize/stage/node/fast/node-*.yaml",
+    "kustomize/stage/volume/fast/[ps]*.yaml",
+)
+"""How kwok has simulated pods, nodes and volumes change, and its storage class, the default one."""
 
 LWS_POD_LABEL = "leaderworkerset.sigs.k8s.io/name"
 """LeaderWorkerSet's own installation limits its pod webhooks to pods with this label."""
@@ -33,6 +38,9 @@ NODE_CLASS = "default"
 
 SYSTEM_NODE = "system"
 """A simulated machine without GPUs, for routers and the like; clusters have such nodes."""
+
+VOLUMES = 64
+"""Simulated volumes; a claim that is deleted does not give its volume back."""
 
 KEDA_NAMESPACE = "keda"
 KEDA_SERVICE = "keda-metrics-apiserver"
@@ -62,6 +70,7 @@ def base_objects(cache: Path, pod_start_seconds: float) -> tuple[Manifest, ...]:
             "metadata": {"name": NODE_CLASS},
         },
         _system_node(),
+        *_volumes(),
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": KEDA_NAMESPACE}},
     )
 
@@ -77,12 +86,15 @@ def controller_objects(
 def _stages(cache: Path, pod_start_seconds: float) -> Iterator[Manifest]:
     kwok = module_folder("cluster", "sigs.k8s.io/kwok", cache)
     for stage in _documents(file for pattern in KWOK_STAGES for file in sorted(kwok.glob(pattern))):
-        metadata, spec = stage["metadata"], stage["spec"]
-        assert isinstance(metadata, dict)
-        assert isinstance(spec, dict)
-        if metadata["name"] == "pod-ready":
-            spec = {**spec, "delay": {"durationMilliseconds": round(pod_start_seconds * 1000)}}
-        yield {**stage, "spec": spec}
+        if _name(stage) == "pod-ready":
+            spec = stage["spec"]
+            assert isinstance(spec, dict)
+            yield {
+                **stage,
+                "spec": {**spec, "delay": {"durationMilliseconds": round(pod_start_seconds * 1000)}},
+            }
+        else:
+            yield stage
 
 
 def _system_node() -> Manifest:
@@ -102,6 +114,25 @@ def _system_node() -> Manifest:
         },
         "status": {"allocatable": resources, "capacity": resources},
     }
+
+
+def _volumes() -> Iterator[Manifest]:
+    """Yield volumes for the claims of this cluster's life; nothing is ever written to them.
+
+    Why: the controller manager binds claims by itself, and it has no provisioner for shared folders.
+    """
+    for number in range(VOLUMES):
+        yield {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": f"simulated-{number}"},
+            "spec": {
+                "capacity": {"storage": "64Ti"},
+                "accessModes": ["ReadWriteOnce", "ReadWriteMany", "ReadOnlyMany"],
+                "persistentVolumeReclaimPolicy": "Retain",
+                "hostPath": {"path": "/nowhere"},
+            },
+        }
 
 
 def _lws_webhooks(cache: Path, port: int, bundle: str) -> Iterator[Manifest]:
