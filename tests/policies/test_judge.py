@@ -80,7 +80,7 @@ def test_warning_stays_one_where_the_rule_is_mandatory() -> None:
 
 
 def test_exempted_violation_is_shown_with_its_terms() -> None:
-    """While an exemption holds, on its last day too, the violation is advice that names reason, owner and end."""
+    """While an exemption holds, its last day included, the violation is advice with reason, owner and end."""
     exemption = _exemption(until=TODAY)
 
     (violation,) = _unit_step(exemptions=(exemption,))

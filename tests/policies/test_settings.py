@@ -1,0 +1,177 @@
+"""What the policy pack and `modelunits check` read of a stack: levels, exemptions, the day, metric names."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from infra.catalog.load import load_catalog
+from policies import settings
+from policies.engine_metrics import VLLM_METRICS, VLLM_VERSION
+from policies.exemptions import WrittenExemption, exemptions_of
+from policies.levels import LevelsError, levels_from_config
+from policies.promql import metric_names
+from policies.reading import at
+from policies.reference import rules_page
+from policies.registry import RULES
+
+TODAY = date(2026, 11, 21)
+EXEMPTION = {
+    "rule": "unit-step",
+    "endpoint": "chat",
+    "reason": "migration",
+    "owner": "a.lee",
+    "until": "2026-12-31",
+}
+
+
+def test_levels_are_written_as_words_or_objects() -> None:
+    """Both of Pulumi's forms give a level, and `remediate` is mandatory because no rule rewrites anything."""
+    document = {
+        "unit-step": "advisory",
+        "isolation": {"enforcementLevel": "disabled"},
+        "lora-fit": "remediate",
+    }
+
+    expected = {"unit-step": "advisory", "isolation": "disabled", "lora-fit": "mandatory"}
+    assert expected == levels_from_config(document)
+
+
+def test_all_levels_every_rule_that_is_not_named() -> None:
+    """`all` is for the rules that the document does not name."""
+    levels = levels_from_config({"all": "advisory", "unit-step": "mandatory"})
+
+    assert {rule.name for rule in RULES} == levels.keys()
+    assert [name for name, level in levels.items() if level != "advisory"] == ["unit-step"]
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ([], "must be an object from rule names to levels"),
+        ({"unit-stpe": "advisory"}, "unit-stpe: no such rule; allowed: all, autoscaled-without-replicas"),
+        ({"unit-stpe": "advisory"}, "did you mean unit-step?"),
+        (
+            {"unit-step": "advise"},
+            "unit-step: allowed: advisory, disabled, mandatory; did you mean advisory?",
+        ),
+        ({"unit-step": 3}, "unit-step: allowed: advisory, disabled, mandatory"),
+        ({"unit-step": {}}, "unit-step: allowed: advisory, disabled, mandatory"),
+    ],
+)
+def test_levels_that_cannot_be_used(document: object, message: str) -> None:
+    """A wrong level names the rule and what is allowed."""
+    with pytest.raises(LevelsError) as refused:
+        levels_from_config(document)
+
+    assert message in str(refused.value)
+
+
+def test_levels_of_a_stack_are_in_its_file(tmp_path: Path) -> None:
+    """A stack's file is named after it; a stack without one has no levels of its own."""
+    (tmp_path / "dev.json").write_text('{"unit-step": "advisory"}')
+
+    assert settings.levels({"PULUMI_STACK": "dev"}, tmp_path) == {"unit-step": "advisory"}
+    assert settings.levels({"PULUMI_STACK": "prod"}, tmp_path) == {}
+    assert settings.levels({}, tmp_path) == {}
+
+
+@pytest.mark.parametrize("configuration", [{}, {"modelunits:as-of": ""}, {"other:as-of": "2027-01-01"}])
+def test_day_is_today_unless_written(configuration: dict[str, str]) -> None:
+    """Without a day of its own a stack is judged by today's."""
+    assert settings.as_of({"PULUMI_CONFIG": json.dumps(configuration)}, TODAY) == TODAY
+    assert settings.as_of({}, TODAY) == TODAY
+
+
+def test_day_may_be_written() -> None:
+    """A stack may be judged by another day."""
+    environment = {"PULUMI_CONFIG": json.dumps({"modelunits:as-of": "2027-01-01"})}
+
+    assert date(2027, 1, 1) == settings.as_of(environment, TODAY)
+
+
+def test_day_that_is_none_is_refused() -> None:
+    """A word in the place of a day is not read as today."""
+    environment = {"PULUMI_CONFIG": json.dumps({"modelunits:as-of": "soon"})}
+
+    with pytest.raises(settings.SettingsError, match=r"must be a day such as 2026-12-31, got soon"):
+        settings.as_of(environment, TODAY)
+
+
+@pytest.mark.parametrize("configuration", ["[]", "{}", '{"modelunits:environment": "no JSON {"}'])
+def test_stack_without_readable_environment_has_no_exemptions(configuration: str) -> None:
+    """A pack may judge the stack of another program, or a stack that nobody has configured."""
+    assert settings.exemptions({"PULUMI_CONFIG": configuration}) == ()
+    assert settings.exemptions({}) == ()
+
+
+def test_exemptions_are_those_of_the_environment() -> None:
+    """Pulumi hands the environment over as JSON, in which a day may have become a timestamp."""
+    written = {"exemptions": [{**EXEMPTION, "until": "2026-12-31T00:00:00Z"}]}
+    environment = {"PULUMI_CONFIG": json.dumps({"modelunits:environment": json.dumps(written)})}
+
+    (exemption,) = settings.exemptions(environment)
+
+    assert date(2026, 12, 31) == exemption.until
+    assert (
+        exemption.rule,
+        exemption.endpoint,
+        exemption.reason,
+        exemption.owner,
+    ) == ("unit-step", "chat", "migration", "a.lee")
+
+
+@pytest.mark.parametrize("key", EXEMPTION)
+@pytest.mark.parametrize("value", [None, "", 7])
+def test_incomplete_exemption_exempts_nothing(key: str, value: object) -> None:
+    """Without rule, endpoint, reason, owner or end there is no exemption."""
+    complete = WrittenExemption(**{**EXEMPTION, "until": date(2026, 12, 31)})  # type: ignore[arg-type]
+
+    assert [complete] == list(exemptions_of({"exemptions": [EXEMPTION, {**EXEMPTION, key: value}]}))
+
+
+def test_metrics_are_those_of_the_catalog() -> None:
+    """The pack's own list of metric names equals the catalog's for the pinned engine.
+
+    Regenerate policies/metrics.json from infra/catalog/engines/ when this fails.
+    """
+    engine = next(engine for engine in load_catalog().engines.values() if engine.version == VLLM_VERSION)
+
+    assert set(engine.metrics) == VLLM_METRICS
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("up", ["up"]),
+        ('sum by (pod) (rate(a:b_total{x="c", y=~"d{2}"}[5m] offset 1h)) > bool 1e3', ["a:b_total"]),
+        ("sum(a) by (le) + on (pod) group_left (node) b or vector(0)", ["a", "b"]),
+        ("a # and b\n and c unless d", ["a", "c", "d"]),
+        ('label_replace(a, "b", "$1", "c", `d(.*)`)', ["a"]),
+        ('{__name__="a", job="b"} / 0x1F', ["a"]),
+        ("max_over_time(a[30m:1m] @ end()) ^ Inf", ["a"]),
+        ("", []),
+    ],
+)
+def test_metric_names_of_a_query(query: str, names: list[str]) -> None:
+    """Functions, keywords, labels, strings, units and comments are no metrics."""
+    assert names == list(metric_names(query))
+
+
+def test_reference_has_every_rule() -> None:
+    """Each rule has a row and a section with its docstring, what it judges and the remedy."""
+    page = rules_page()
+
+    for rule in RULES:
+        assert f"| [{rule.name}](#{rule.name}) | {rule.description} | {rule.severity} |\n" in page
+        assert f"## {rule.name}\n\n{rule.doc.strip()}\n\n**Judges:** " in page
+        assert f"**Remedy:** {rule.remediation}\n" in page
+
+
+@pytest.mark.parametrize(
+    ("path", "found"), [((), {"a": [1]}), (("a", 0), 1), (("a", 1), None), (("a", "b"), None), ((0,), None)]
+)
+def test_reading_beside_the_data_finds_nothing(path: tuple[str | int, ...], found: object) -> None:
+    """A path that leads nowhere is None, whatever stands there."""
+    assert found == at({"a": [1]}, *path)
