@@ -1,0 +1,1 @@
+"""End to end: the real engine, a real control plane and real controllers over simulated machines."""

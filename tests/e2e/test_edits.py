@@ -1,0 +1,67 @@
+"""Edits change what they say, and restart no more than they must."""
+
+import pytest
+
+from tests.e2e.project import Project
+from tests.e2e.seen import Seen, wait_for
+
+pytestmark = pytest.mark.cluster
+
+
+def _scaled(seen: Seen) -> int:
+    scaler = seen.get("keda.sh/v1alpha1", "ScaledObject", "first-search", "chat-serve-hourly")
+    return int(scaler.spec.maxReplicaCount)
+
+
+def test_a_new_bound_reaches_the_autoscaler_and_restarts_nothing(project: Project, seen: Seen) -> None:
+    """Raising hourly.max is felt by the autoscaler alone."""
+    pods = seen.pod_ids("first", "chat")
+    project.edit("stacks/first/chat.yaml", "max: 4", "max: 6")
+
+    told = project.up()
+
+    assert told.code == 0, told.output
+    assert _scaled(seen) == 6
+    assert pods == seen.pod_ids("first", "chat")
+
+
+def test_an_engine_argument_restarts_its_endpoint_alone(project: Project, seen: Seen) -> None:
+    """New arguments mean new engines, step by step; other endpoints' objects stay untouched."""
+    others = {name: version for name, version in seen.written("first").items() if "chat" not in name}
+    pods = seen.pod_ids("first", "chat")
+    with (project.root / "stacks/first/chat.yaml").open("a") as file:
+        file.write("engine_args: {max-num-seqs: 32}\n")
+
+    told = project.up()
+
+    assert told.code == 0, told.output
+    wait_for(True, lambda: not pods & seen.pod_ids("first", "chat"))
+    wait_for({"serve": 2}, lambda: dict(seen.ready_pods("first", "chat")))
+    assert others == {name: version for name, version in seen.written("first").items() if "chat" not in name}
+
+
+def test_a_move_to_another_team_starts_the_new_before_the_old_stops(project: Project, seen: Seen) -> None:
+    """The endpoint keeps its id; its objects are made anew in the other team's namespace."""
+    project.edit("stacks/first/chat.yaml", "team: search", "team: assistants")
+    project.edit("stacks/Pulumi.first.yaml", "l40s-1: 3", "l40s-1: 9")
+
+    told = project.up()
+
+    assert told.code == 0, told.output
+    created, deleted = (
+        told.output.index(f"kubernetes:apps/v1:Deployment first-{team}/chat-serve-reserved {done}")
+        for team, done in (("assistants", "created"), ("search", "deleting"))
+    )
+    assert created < deleted
+    wait_for({"serve": 2}, lambda: dict(seen.ready_pods("first", "chat")))
+
+
+def test_a_renamed_endpoint_is_a_new_one(project: Project, seen: Seen) -> None:
+    """The file's name is the endpoint's: the new one gets its own id, and the old one goes last."""
+    (project.root / "stacks/first/chat.yaml").rename(project.root / "stacks/first/talk.yaml")
+
+    told = project.up()
+
+    assert told.code == 0, told.output
+    wait_for({"serve": 2}, lambda: dict(seen.ready_pods("first", "talk")))
+    wait_for({}, lambda: dict(seen.ready_pods("first", "chat")))
