@@ -39,9 +39,6 @@ NODE_CLASS = "default"
 SYSTEM_NODE = "system"
 """A simulated machine without GPUs, for routers and the like; clusters have such nodes."""
 
-VOLUMES = 64
-"""Simulated volumes; a claim that is deleted does not give its volume back."""
-
 KEDA_NAMESPACE = "keda"
 KEDA_SERVICE = "keda-metrics-apiserver"
 
@@ -70,7 +67,6 @@ def base_objects(cache: Path, pod_start_seconds: float) -> tuple[Manifest, ...]:
             "metadata": {"name": NODE_CLASS},
         },
         _system_node(),
-        *_volumes(),
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": KEDA_NAMESPACE}},
     )
 
@@ -114,25 +110,6 @@ def _system_node() -> Manifest:
         },
         "status": {"allocatable": resources, "capacity": resources},
     }
-
-
-def _volumes() -> Iterator[Manifest]:
-    """Yield volumes for the claims of this cluster's life; nothing is ever written to them.
-
-    Why: the controller manager binds claims by itself, and it has no provisioner for shared folders.
-    """
-    for number in range(VOLUMES):
-        yield {
-            "apiVersion": "v1",
-            "kind": "PersistentVolume",
-            "metadata": {"name": f"simulated-{number}"},
-            "spec": {
-                "capacity": {"storage": "64Ti"},
-                "accessModes": ["ReadWriteOnce", "ReadWriteMany", "ReadOnlyMany"],
-                "persistentVolumeReclaimPolicy": "Retain",
-                "hostPath": {"path": "/nowhere"},
-            },
-        }
 
 
 def _lws_webhooks(cache: Path, port: int, bundle: str) -> Iterator[Manifest]:

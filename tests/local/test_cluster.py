@@ -93,6 +93,21 @@ def test_the_autoscaler_moves_in_multiples_of_the_step_and_back_to_zero(
     cluster.kubectl("delete", "deployment", "elastic", "-n", namespace)
 
 
+def test_a_claim_gets_a_volume_that_goes_with_it(cluster: LocalCluster, namespace: str) -> None:
+    """A claim that names no storage class is bound, for many pods at once; deleting it leaves no volume."""
+    cluster.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "shared", "namespace": namespace},
+            "spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "100Gi"}}},
+        }
+    )
+    eventually(lambda: [_at(one, "status", "phase") for one in cluster.get("pv")], ["Bound"])
+    cluster.kubectl("delete", "pvc", "shared", "-n", namespace, "--wait")
+    eventually(lambda: cluster.get("pv"), [])
+
+
 @pytest.mark.parametrize("name", ["keda-operator", "etcd", "kube-apiserver"])
 def test_up_repairs_what_was_killed(cluster: LocalCluster, name: str) -> None:
     """A process killed with SIGKILL runs again after the next up, under a new id; the objects are kept."""
