@@ -15,7 +15,8 @@ LWS_API = "leaderworkerset.x-k8s.io/v1"
 
 WORKER_INDEX_LABEL = "leaderworkerset.sigs.k8s.io/worker-index"
 GROUP_LABEL = "leaderworkerset.sigs.k8s.io/group-key"
-"""Labels that LeaderWorkerSet gives each pod: its place in its group, and its group."""
+SET_LABEL = "leaderworkerset.sigs.k8s.io/name"
+"""Labels that LeaderWorkerSet gives each pod: its place in its group, its group, its LeaderWorkerSet."""
 
 _WAIT_FOR_LEADER = f"""\
 import os, socket, time
@@ -86,7 +87,7 @@ def _pod(
         stack,
         args=args,
         further_machine=before_stopping,
-        affinity=_near_each_other(),
+        affinity=_near_each_other(endpoint),
     )
 
 
@@ -95,14 +96,14 @@ def _until_leader_ends() -> JsonObject:
     return {"preStop": {"exec": {"command": ["python3", "-c", _WAIT_FOR_LEADER]}}}
 
 
-def _near_each_other() -> JsonObject:
+def _near_each_other(endpoint: EndpointPlan) -> JsonObject:
     """Return the wish that machines of one instance are in one zone.
 
     Why a wish: across zones an instance is slow, but it serves.
     """
     term: dict[str, Json] = {
         "topologyKey": "topology.kubernetes.io/zone",
-        "labelSelector": {"matchExpressions": [{"key": GROUP_LABEL, "operator": "Exists"}]},
+        "labelSelector": {"matchExpressions": [{"key": SET_LABEL, "operator": "Exists"}]},
         "matchLabelKeys": [GROUP_LABEL],
     }
     return {
