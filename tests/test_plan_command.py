@@ -60,24 +60,10 @@ def test_markdown(project: Path) -> None:
 def test_table(project: Path) -> None:
     """The tables show units, machines and cost, then what changes."""
     result = run(project, "test", "--against", "HEAD", *AS_OF)
-    lines = [line.split() for line in result.stdout.splitlines()]
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
 
-    assert [
-        "chat",
-        "2",
-        "0",
-        "to",
-        "8",
-        "8",
-        "to",
-        "40",
-        "15,000.00",
-        "0.00",
-        "to",
-        "136.00",
-        "1.739",
-    ] in lines
-    assert ["endpoint", "tuned", "changed", "settings:", "limits,"] in [line[:5] for line in lines]
+    assert "chat 2 0 to 8 8 to 40 15,000.00 0.00 to 136.00 1.739" in lines
+    assert "endpoint tuned changed settings: limits, args" in lines
     assert "Cost in USD: 15,000.00 a month and 102.01 to 244.02 an hour." in result.stdout
 
 

@@ -23,7 +23,7 @@ from infra.plan.tables import Table, tables
 from infra.problems import SpecError
 from infra.spec.load import load_stack, stack_names
 
-PIPE_WIDTH = 200
+PIPE_WIDTH = 160
 """Columns where there is no terminal: wide enough that no cell of a usual plan is folded."""
 
 

@@ -62,7 +62,7 @@ def _row(what: str, change: Change) -> tuple[str, ...]:
         what,
         change.kind,
         *(_cell(facts, change.kind) for facts in grouped),
-        ", ".join([*other, *settings]),
+        "\n".join([*other, *settings]),
     )
 
 
@@ -71,7 +71,7 @@ def _group(change: FactChange) -> str:
 
 
 def _cell(facts: Sequence[FactChange], kind: Kind) -> str:
-    return ", ".join(_said(fact, kind) for fact in facts)
+    return "\n".join(_said(fact, kind) for fact in facts)
 
 
 def _said(change: FactChange, kind: Kind) -> str:
@@ -94,4 +94,8 @@ def _markdown_table(table: Table) -> str:
         tuple("---:" if column.numeric else "---" for column in table.columns),
         *table.rows,
     )
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(_markdown_cell, line))} |" for line in lines)
+
+
+def _markdown_cell(cell: str) -> str:
+    return cell.replace("|", "\\|").replace("\n", "<br>")

@@ -29,6 +29,7 @@ def tables(plan: Plan) -> tuple[Table, ...]:
     """Return what will exist; tables without rows are left out."""
     found = (
         _endpoints(plan),
+        _performance(plan),
         _units_and_cost(plan),
         _roles(plan),
         _purchases(plan),
@@ -70,11 +71,7 @@ def money_span(at_least: float | None, at_most: float | None) -> str:
 def _endpoints(plan: Plan) -> Table:
     return Table(
         title="Endpoints",
-        columns=(
-            *_words("Endpoint", "Id", "Team", "Model", "Template", "Tier"),
-            *_numbers("Step", "TPS"),
-            *_words("Figures"),
-        ),
+        columns=(*_words("Endpoint", "Id", "Team", "Model", "Template"), *_numbers("Step")),
         rows=tuple(
             (
                 endpoint.name,
@@ -82,8 +79,28 @@ def _endpoints(plan: Plan) -> Table:
                 endpoint.team,
                 endpoint.model,
                 endpoint.template,
-                endpoint.tier.name,
                 str(endpoint.step),
+            )
+            for endpoint in plan.endpoints
+        ),
+    )
+
+
+def _performance(plan: Plan) -> Table:
+    return Table(
+        title="Performance",
+        columns=(
+            *_words("Endpoint", "Tier"),
+            *_numbers("TTFT ms", "TPOT ms", "TPS of a step", "TPS in all"),
+            *_words("Figures"),
+        ),
+        rows=tuple(
+            (
+                endpoint.name,
+                endpoint.tier.name,
+                f"{endpoint.tier.ttft_ms:g}",
+                f"{endpoint.tier.tpot_ms:g}",
+                f"{round(endpoint.tier.tps_per_step)}",
                 _tps(endpoint),
                 endpoint.tier.label,
             )
