@@ -1,22 +1,20 @@
 """The policy pack: `pulumi preview --policy-pack policies`."""
 
 import gc
-import os
 from datetime import date
+from functools import partial
 from pathlib import Path
 
-from pulumi_policy import EnforcementLevel, PolicyPack
+from pulumi_policy import PolicyPack
 
-from policies import settings
-from policies.pack import NAME, judge_with_rules, policies_of
+from policies.analyzer import NAME
+from policies.pack import judge_with_rules, policies_of
 from policies.registry import RULES
+from policies.settings import stack_settings
 
-judge_with_rules(settings.as_of(os.environ, date.today()), settings.exemptions(os.environ))
-levels = settings.levels(os.environ, Path(__file__).parent / "config")
+LEVELS = Path(__file__).parent / "config"
+
+judge_with_rules(partial(stack_settings, levels_folder=LEVELS, today=date.today()))
 # What is loaded by now stays: the collector need not look through it for every resource.
 gc.freeze()
-PolicyPack(
-    name=NAME,
-    policies=policies_of(RULES),
-    initial_config={name: EnforcementLevel(level) for name, level in levels.items()},
-)
+PolicyPack(NAME, policies_of(RULES))

@@ -1,45 +1,67 @@
-"""What the policy pack reads of the stack it judges: the day, its exemptions and its levels."""
+"""What the policy pack takes from the stack that it judges: the day, its exemptions and its levels."""
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from policies.exemptions import WrittenExemption, exemptions_of
-from policies.levels import Levels, levels_from_config
+from policies.exemptions import Exemption, exemptions_of
+from policies.levels import Levels, LevelsError, levels_from_config
+
+_ENVIRONMENT, _AS_OF = "modelunits:environment", "modelunits:as-of"
 
 
 class SettingsError(Exception):
     """The stack's settings cannot be used."""
 
 
-def as_of(environment: Mapping[str, str], today: date) -> date:
-    """Return the day of `modelunits:as-of`, or today."""
-    written = _configuration(environment).get("modelunits:as-of")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackSettings:
+    """What verdicts on one stack depend on, beside its resources."""
+
+    as_of: date
+    exemptions: tuple[Exemption, ...] = ()
+    levels: Levels
+
+
+def stack_settings(
+    stack: str, configuration: Mapping[str, str], *, levels_folder: Path, today: date
+) -> StackSettings:
+    """Read a stack's settings from its configuration and its file of levels.
+
+    Why the stack of another program has no levels: one of the same name would weaken its rules unseen.
+    """
+    is_ours = _ENVIRONMENT in configuration
+    return StackSettings(
+        as_of=_as_of(configuration, today),
+        exemptions=tuple(exemptions_of(_parsed(configuration[_ENVIRONMENT]))) if is_ours else (),
+        levels=_levels(levels_folder / f"{stack}.json") if is_ours else {},
+    )
+
+
+def _as_of(configuration: Mapping[str, str], today: date) -> date:
+    written = configuration.get(_AS_OF)
     if not written:
         return today
     try:
-        return date.fromisoformat(str(written))
+        return date.fromisoformat(written)
     except ValueError:
-        raise SettingsError(f"modelunits:as-of: must be a day such as 2026-12-31, got {written}") from None
+        raise SettingsError(f"{_AS_OF}: must be a day such as 2026-12-31, got {written}") from None
 
 
-def exemptions(environment: Mapping[str, str]) -> tuple[WrittenExemption, ...]:
-    """Return the exemptions of `modelunits:environment`; the program says what is wrong with it."""
-    written = _configuration(environment).get("modelunits:environment")
+def _parsed(environment: str) -> object:
+    """Read the environment; the program says what is wrong with it."""
     try:
-        return tuple(exemptions_of(json.loads(str(written))))
+        return json.loads(environment)
     except ValueError:
-        return ()
+        return None
 
 
-def levels(environment: Mapping[str, str], folder: Path) -> Levels:
-    """Return the levels of the stack's file, which --policy-pack-config overrides."""
-    file = folder / f"{environment.get('PULUMI_STACK', '')}.json"
-    return levels_from_config(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
-
-
-def _configuration(environment: Mapping[str, str]) -> Mapping[str, object]:
-    """Return the stack's configuration, as Pulumi hands it to its plugins."""
-    read = json.loads(environment.get("PULUMI_CONFIG", "{}"))
-    return read if isinstance(read, Mapping) else {}
+def _levels(file: Path) -> Levels:
+    if not file.is_file():
+        return {}
+    try:
+        return levels_from_config(json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, LevelsError) as error:
+        raise SettingsError(f"policies/config/{file.name}: {error}") from None

@@ -1,7 +1,5 @@
 """The policy pack as the engine runs it: a process that prints its port and answers over gRPC."""
 
-import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,20 +15,11 @@ PACK = Path(__file__).parents[2] / "policies"
 
 
 @contextmanager
-def serving(
-    configuration: Mapping[str, str] | None = None, stack: str = "dev", pack: Path = PACK
-) -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
-    """Run the pack for a stack and yield what the engine talks to."""
-    variables = {
-        **os.environ,
-        "PULUMI_CONFIG": json.dumps(dict(configuration or {})),
-        "PULUMI_PROJECT": "modelunits",
-        "PULUMI_STACK": stack,
-        "PULUMI_DRY_RUN": "true",
-    }
-    # The engine's own address: the pack only reports failures to it.
-    command = [sys.executable, "-u", "-m", "pulumi.policy", "127.0.0.1:1", str(pack)]
-    with subprocess.Popen(command, cwd=pack, env=variables, stdout=subprocess.PIPE) as process:
+def serving() -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
+    """Run the pack and yield what the engine talks to."""
+    # The address is the engine's, to which a pack only reports that it failed.
+    command = [sys.executable, "-u", "-m", "pulumi.policy", "127.0.0.1:1", str(PACK)]
+    with subprocess.Popen(command, cwd=PACK, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
             port = process.stdout.readline().decode().strip()

@@ -1,9 +1,9 @@
 """The policy pack, as a process and from inside."""
 
 import json
-import subprocess
-import sys
+from collections.abc import Mapping
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -20,9 +20,10 @@ from rule_cases import Case, cases
 
 from infra.names import ENDPOINT
 from policies import pack
-from policies.exemptions import WrittenExemption
+from policies.analyzer import NAME, RuleAnalyzer
 from policies.registry import RULES
 from policies.rule import Rule
+from policies.settings import stack_settings
 
 TODAY = date(2026, 11, 21)
 NO_CONTEXT = cast("grpc.ServicerContext", None)
@@ -56,10 +57,15 @@ def _endpoint(**changed: object) -> analyzer_pb2.AnalyzeRequest:
     return request(ENDPOINT, "chat", properties)
 
 
-def _analyzer(*exemptions: WrittenExemption) -> pack.RuleAnalyzer:
+def _analyzer(as_of: date = TODAY, levels_folder: Path = PACK / "config") -> RuleAnalyzer:
+    settings_of = partial(stack_settings, levels_folder=levels_folder, today=as_of)
     policies = pack.policies_of(RULES)
-    return pack.RuleAnalyzer(
-        pack.NAME, "0.0.1", policies, EnforcementLevel.ADVISORY, as_of=TODAY, exemptions=exemptions
+    return RuleAnalyzer(NAME, "0.0.1", policies, EnforcementLevel.ADVISORY, settings_of=settings_of)
+
+
+def _stack(configuration: Mapping[str, str]) -> analyzer_pb2.AnalyzerStackConfigureRequest:
+    return analyzer_pb2.AnalyzerStackConfigureRequest(
+        project="modelunits", stack="dev", config=dict(configuration)
     )
 
 
@@ -87,38 +93,51 @@ def test_process_answers_the_engine() -> None:
     }
     environment = json.dumps({"exemptions": [exemption]})
     configuration = {"modelunits:environment": environment, "modelunits:as-of": "2026-12-31"}
-    with serving(configuration) as engine:
+    with serving() as engine:
+        engine.ConfigureStack(_stack(configuration), timeout=60)
         info = engine.GetAnalyzerInfo(empty_pb2.Empty(), timeout=60)
         engine.Configure(_levels(unit_step=analyzer_pb2.MANDATORY), timeout=60)
         exempted = engine.Analyze(_endpoint(), timeout=60)
         remediated = engine.Remediate(_endpoint(), timeout=60)
+        engine.ConfigureStack(_stack({**configuration, "modelunits:as-of": "2027-01-01"}), timeout=60)
+        lapsed = engine.Analyze(_endpoint(), timeout=60)
 
     assert [rule.name for rule in RULES] == [policy.name for policy in info.policies]
     assert {analyzer_pb2.MANDATORY} == {policy.enforcementLevel for policy in info.policies}
     assert all(policy.remediation_steps and policy.url and policy.severity for policy in info.policies)
-    terms = " (exempted until 2026-12-31 by a.lee: migration)"
-    assert [("unit-step", analyzer_pb2.ADVISORY, MESSAGE + terms)] == _said(exempted)
+    terms = "until 2026-12-31 by a.lee: migration)"
+    assert [("unit-step", analyzer_pb2.ADVISORY, f"{MESSAGE} (exempted {terms}")] == _said(exempted)
+    assert [("unit-step", analyzer_pb2.MANDATORY, f"{MESSAGE} (its exemption lapsed: {terms}")] == _said(
+        lapsed
+    )
     assert analyzer_pb2.RemediateResponse() == remediated
 
 
-def test_process_judges_at_mandatory_without_any_setting() -> None:
-    """A stack that says nothing gets every rule at its full weight."""
-    with serving() as engine:
-        response = engine.Analyze(_endpoint(), timeout=60)
-
-    assert _said(response) == [("unit-step", analyzer_pb2.MANDATORY, MESSAGE)]
-
-
 def test_process_refuses_settings_that_it_cannot_read() -> None:
-    """A day that is none ends the pack, and with it the deployment, instead of judging by another day."""
-    variables = {"PULUMI_CONFIG": json.dumps({"modelunits:as-of": "soon"}), "PULUMI_STACK": "dev"}
+    """A day that is none stops the deployment instead of being judged by another day."""
+    with serving() as engine, pytest.raises(grpc.RpcError) as refused:
+        engine.ConfigureStack(_stack({"modelunits:as-of": "soon"}), timeout=60)
 
-    ended = subprocess.run(
-        [sys.executable, "-m", "policies"], env=variables, capture_output=True, text=True, check=False
-    )
+    error = cast("grpc.Call", refused.value)
+    assert grpc.StatusCode.INVALID_ARGUMENT == error.code()
+    assert error.details() == "modelunits:as-of: must be a day such as 2026-12-31, got soon"
 
-    assert ended.returncode != 0
-    assert "modelunits:as-of: must be a day such as 2026-12-31, got soon" in ended.stderr
+
+def test_levels_are_those_of_the_stacks_file(tmp_path: Path) -> None:
+    """The engine is told the levels that `modelunits check` reads, and may be told others."""
+    (tmp_path / "dev.json").write_text('{"unit-step": "advisory", "isolation": "disabled"}')
+    analyzer = _analyzer(levels_folder=tmp_path)
+    analyzer.ConfigureStack(_stack({"modelunits:environment": "{}"}), NO_CONTEXT)
+
+    info = analyzer.GetAnalyzerInfo(empty_pb2.Empty(), NO_CONTEXT)
+    by_file = _said(analyzer.Analyze(_endpoint(), NO_CONTEXT))
+    analyzer.Configure(_levels(unit_step=analyzer_pb2.MANDATORY), NO_CONTEXT)
+    by_engine = _said(analyzer.Analyze(_endpoint(), NO_CONTEXT))
+
+    expected = {"unit-step": analyzer_pb2.ADVISORY, "isolation": analyzer_pb2.DISABLED}
+    assert expected == {name: config.enforcementLevel for name, config in info.initialConfig.items()}
+    assert [("unit-step", analyzer_pb2.ADVISORY, MESSAGE)] == by_file
+    assert [("unit-step", analyzer_pb2.MANDATORY, MESSAGE)] == by_engine
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
@@ -129,9 +148,7 @@ def test_pack_says_what_the_judge_says(rule: Rule) -> None:
 
 
 def _over_the_wire(case: Case) -> list[str]:
-    analyzer = pack.RuleAnalyzer(
-        pack.NAME, "0", pack.policies_of(RULES), EnforcementLevel.ADVISORY, as_of=case.as_of, exemptions=()
-    )
+    analyzer = _analyzer(case.as_of)
     others = {rule.name.replace("-", "_"): analyzer_pb2.DISABLED for rule in RULES if rule is not case.rule}
     analyzer.Configure(_levels(**others), NO_CONTEXT)
     said = [
@@ -239,10 +256,10 @@ def test_next_pack_judges_with_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     """PolicyPack makes our analyzer, with the day and the exemptions of the stack."""
     monkeypatch.setattr(sdk, "_PolicyAnalyzerServicer", sdk._PolicyAnalyzerServicer)
 
-    pack.judge_with_rules(TODAY, ())
-    made = sdk._PolicyAnalyzerServicer(pack.NAME, "0.0.1", pack.policies_of(RULES), EnforcementLevel.ADVISORY)
+    pack.judge_with_rules(partial(stack_settings, levels_folder=PACK, today=TODAY))
+    made = sdk._PolicyAnalyzerServicer(NAME, "0.0.1", pack.policies_of(RULES), EnforcementLevel.ADVISORY)
 
-    assert isinstance(made, pack.RuleAnalyzer)
+    assert isinstance(made, RuleAnalyzer)
 
 
 def test_pack_describes_itself() -> None:

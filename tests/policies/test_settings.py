@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from infra.catalog.load import load_catalog
-from policies import settings
 from policies.engine_metrics import VLLM_METRICS, VLLM_VERSION
 from policies.exemptions import WrittenExemption, exemptions_of
 from policies.levels import LevelsError, levels_from_config
@@ -15,6 +14,7 @@ from policies.promql import metric_names
 from policies.reading import at
 from policies.reference import rules_page
 from policies.registry import RULES
+from policies.settings import SettingsError, StackSettings, stack_settings
 
 TODAY = date(2026, 11, 21)
 EXEMPTION = {
@@ -68,58 +68,75 @@ def test_levels_that_cannot_be_used(document: object, message: str) -> None:
     assert message in str(refused.value)
 
 
+OURS = {"modelunits:environment": "{}"}
+
+
+def _settings(configuration: dict[str, str], folder: Path = Path("nowhere")) -> StackSettings:
+    return stack_settings("dev", configuration, levels_folder=folder, today=TODAY)
+
+
 def test_levels_of_a_stack_are_in_its_file(tmp_path: Path) -> None:
     """A stack's file is named after it; a stack without one has no levels of its own."""
     (tmp_path / "dev.json").write_text('{"unit-step": "advisory"}')
 
-    assert settings.levels({"PULUMI_STACK": "dev"}, tmp_path) == {"unit-step": "advisory"}
-    assert settings.levels({"PULUMI_STACK": "prod"}, tmp_path) == {}
-    assert settings.levels({}, tmp_path) == {}
+    assert _settings(OURS, tmp_path).levels == {"unit-step": "advisory"}
+    assert stack_settings("prod", OURS, levels_folder=tmp_path, today=TODAY).levels == {}
+
+
+def test_stack_of_another_program_has_no_levels(tmp_path: Path) -> None:
+    """Another program's stack of the same name gets every rule at its full weight."""
+    (tmp_path / "dev.json").write_text('{"all": "disabled"}')
+
+    assert _settings({}, tmp_path).levels == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "policies/config/dev.json: Expecting property name"),
+        ('{"unit-stpe": "advisory"}', "policies/config/dev.json: unit-stpe: no such rule"),
+    ],
+)
+def test_levels_file_that_cannot_be_used_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    """A file of levels with a mistake names itself, instead of leaving rules at other levels than meant."""
+    (tmp_path / "dev.json").write_text(text)
+
+    with pytest.raises(SettingsError) as refused:
+        _settings(OURS, tmp_path)
+
+    assert str(refused.value).startswith(message)
 
 
 @pytest.mark.parametrize("configuration", [{}, {"modelunits:as-of": ""}, {"other:as-of": "2027-01-01"}])
 def test_day_is_today_unless_written(configuration: dict[str, str]) -> None:
     """Without a day of its own a stack is judged by today's."""
-    assert settings.as_of({"PULUMI_CONFIG": json.dumps(configuration)}, TODAY) == TODAY
-    assert settings.as_of({}, TODAY) == TODAY
+    assert _settings(configuration).as_of == TODAY
 
 
 def test_day_may_be_written() -> None:
     """A stack may be judged by another day."""
-    environment = {"PULUMI_CONFIG": json.dumps({"modelunits:as-of": "2027-01-01"})}
-
-    assert date(2027, 1, 1) == settings.as_of(environment, TODAY)
+    assert date(2027, 1, 1) == _settings({"modelunits:as-of": "2027-01-01"}).as_of
 
 
 def test_day_that_is_none_is_refused() -> None:
     """A word in the place of a day is not read as today."""
-    environment = {"PULUMI_CONFIG": json.dumps({"modelunits:as-of": "soon"})}
-
-    with pytest.raises(settings.SettingsError, match=r"must be a day such as 2026-12-31, got soon"):
-        settings.as_of(environment, TODAY)
+    with pytest.raises(SettingsError, match=r"must be a day such as 2026-12-31, got soon"):
+        _settings({"modelunits:as-of": "soon"})
 
 
-@pytest.mark.parametrize("configuration", ["[]", "{}", '{"modelunits:environment": "no JSON {"}'])
-def test_stack_without_readable_environment_has_no_exemptions(configuration: str) -> None:
-    """A pack may judge the stack of another program, or a stack that nobody has configured."""
-    assert settings.exemptions({"PULUMI_CONFIG": configuration}) == ()
-    assert settings.exemptions({}) == ()
+@pytest.mark.parametrize("environment", ["[]", "{}", "7", "no JSON {"])
+def test_environment_without_exemptions(environment: str) -> None:
+    """The program says what is wrong with an environment; the pack only finds no exemptions in it."""
+    assert _settings({"modelunits:environment": environment}).exemptions == ()
 
 
 def test_exemptions_are_those_of_the_environment() -> None:
     """Pulumi hands the environment over as JSON, in which a day may have become a timestamp."""
     written = {"exemptions": [{**EXEMPTION, "until": "2026-12-31T00:00:00Z"}]}
-    environment = {"PULUMI_CONFIG": json.dumps({"modelunits:environment": json.dumps(written)})}
 
-    (exemption,) = settings.exemptions(environment)
+    (exemption,) = _settings({"modelunits:environment": json.dumps(written)}).exemptions
 
-    assert date(2026, 12, 31) == exemption.until
-    assert (
-        exemption.rule,
-        exemption.endpoint,
-        exemption.reason,
-        exemption.owner,
-    ) == ("unit-step", "chat", "migration", "a.lee")
+    assert WrittenExemption(**{**EXEMPTION, "until": date(2026, 12, 31)}) == exemption  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("key", EXEMPTION)
