@@ -43,10 +43,11 @@ def write_files(cluster: Path, certificates: Path, ports: Ports, instance_types:
     keys = cluster / "certificates"
     keys.mkdir(parents=True, exist_ok=True)
     for name, source in (("ca.crt", "ca.crt"), ("tls.crt", "admin.crt"), ("tls.key", "admin.key")):
-        (keys / name).write_bytes((certificates / source).read_bytes())
+        _write(keys / name, (certificates / source).read_text())
     (keys / "tls.key").chmod(0o600)
-    (cluster / "instance-types.json").write_text(instance_types)
-    (cluster / "lws.json").write_text(
+    _write(cluster / "instance-types.json", instance_types)
+    _write(
+        cluster / "lws.json",
         json.dumps(
             {
                 "apiVersion": "config.lws.x-k8s.io/v1alpha1",
@@ -57,8 +58,14 @@ def write_files(cluster: Path, certificates: Path, ports: Ports, instance_types:
                 "health": {"healthProbeBindAddress": f"127.0.0.1:{ports.lws_health}"},
                 "metrics": {"bindAddress": "0"},
             }
-        )
+        ),
     )
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a file unless it is so already: controllers watch theirs and would see half of it."""
+    if not file.exists() or file.read_text() != text:
+        file.write_text(text)
 
 
 def controllers(
