@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import TypedDict, TypeVar, cast
 
 from kubernetes import client, config
@@ -85,14 +86,17 @@ class UnreachableError(Exception):
     """The cluster cannot be asked; the message says which and why."""
 
 
-def observe(context: str | None, stack: str) -> tuple[tuple[WorkloadSeen, ...], tuple[PodSeen, ...]]:
+def observe(
+    context: str | None, stack: str, kubeconfig: Path | None = None
+) -> tuple[tuple[WorkloadSeen, ...], tuple[PodSeen, ...]]:
     """Return the workloads and pods of a stack as the cluster shows them now.
 
     Raises:
         UnreachableError: no kubeconfig, no such context, or no answer.
     """
+    file = str(kubeconfig) if kubeconfig else None
     try:
-        api = cast("client.ApiClient", config.new_client_from_config(context=context))  # type: ignore[no-untyped-call]
+        api = cast("client.ApiClient", config.new_client_from_config(file, context))  # type: ignore[no-untyped-call]
     except (config.ConfigException, OSError) as error:
         raise UnreachableError(
             f"cannot use the kubeconfig context {context or '(current)'}: {error}"
