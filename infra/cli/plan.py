@@ -1,6 +1,7 @@
 """`modelunits plan`: what a stack comes to, and what it changes."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +11,7 @@ import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table as TerminalTable
+from rich.text import Text
 
 from infra.catalog.load import load_catalog
 from infra.cli.arguments import AsOf, Root, StackName, fail, fail_with, today
@@ -84,17 +86,18 @@ def _print(plan: Plan, diff: PlanDiff | None, against: str | None) -> None:
     for table in tables(plan):
         console.print(_terminal(table), end="\n\n")
     if diff is not None and diff.empty:
-        console.print(f"Nothing changes against {against}.", highlight=False)
+        console.print(Text(f"Nothing changes against {against}."))
     elif diff is not None:
-        console.print(f"Changes against {against}:", highlight=False)
-        console.print(_terminal(changes(diff)), end="\n\n")
+        console.print(_terminal(replace(changes(diff), title=f"Changes against {against}")), end="\n\n")
     console.print(summary(plan), highlight=False, soft_wrap=True)
 
 
 def _terminal(table: Table) -> TerminalTable:
-    shown = TerminalTable(title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    shown = TerminalTable(
+        title=Text(table.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+    )
     for column in table.columns:
         shown.add_column(column.heading, justify="right" if column.numeric else "left", overflow="fold")
     for row in table.rows:
-        shown.add_row(*row)
+        shown.add_row(*map(Text, row))
     return shown
