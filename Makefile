@@ -6,7 +6,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 FAST := not cluster and not vllm and not slow
 
-.PHONY: help up down test check schemas golden setup tools
+.PHONY: help up down test check schemas docs catalog golden setup tools
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 10
@@ -31,6 +31,12 @@ check: setup ## the fast loop: style, types, layers, unit tests
 
 schemas: setup ## generate schemas/*.json
 	$(BIN)/modelunits schemas
+
+docs: setup ## generate docs/reference/
+	$(BIN)/python -m infra.cli.reference
+
+catalog: setup ## generate the performance tables of templates/
+	$(BIN)/python tools/performance_tables.py
 
 golden: setup ## rewrite golden files; read the diff before you commit it
 	$(BIN)/pytest -q -m "$(FAST)" --update-golden
