@@ -1,6 +1,6 @@
 """Property values on the wire, and as plain data: secrets, unknowns, whole numbers."""
 
-# ruff: noqa: PLR0911 - one return for each kind of value
+
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
