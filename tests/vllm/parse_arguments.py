@@ -35,7 +35,7 @@ def answer(parser: FlexibleArgumentParser, args: list[str], config: dict[str, An
                 UsageContext.OPENAI_API_SERVER, headless=parsed.headless
             )
         except SystemExit:
-            return said.getvalue().strip().splitlines()[-1]
+            return said.getvalue().partition("error:")[2] or said.getvalue()
         except Exception as error:  # whatever vLLM raises is its answer
             return f"{type(error).__name__}: {error}"
     return None
@@ -45,7 +45,7 @@ def main() -> None:
     """Answer every case."""
     parser = make_arg_parser(FlexibleArgumentParser(prog="vllm serve"))
     cases = json.load(sys.stdin)["cases"]
-    flags = sorted(option for option in parser._option_string_actions if option.startswith("--"))
+    flags = sorted(option.lstrip("-") for option in parser._option_string_actions)
     answers = [answer(parser, case["args"], case["config"]) for case in cases]
     json.dump({"flags": flags, "answers": answers}, sys.stdout)
 

