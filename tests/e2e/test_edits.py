@@ -42,26 +42,30 @@ def test_an_engine_argument_restarts_its_endpoint_alone(project: Project, seen: 
 
 def test_a_move_to_another_team_starts_the_new_before_the_old_stops(project: Project, seen: Seen) -> None:
     """The endpoint keeps its id; its objects are made anew in the other team's namespace."""
-    project.edit("stacks/first/chat.yaml", "team: search", "team: assistants")
-    project.edit("stacks/Pulumi.first.yaml", "l40s-1: 3", "l40s-1: 9")
+    project.edit("stacks/first/agent.yaml", "team: assistants", "team: search")
+    project.edit("stacks/Pulumi.first.yaml", "{l40s-1: 10}", "{l40s-1: 13, h100-1: 6}")
 
     told = project.up()
 
     assert told.code == 0, told.output
-    created, deleted = (
-        told.output.index(f"kubernetes:apps/v1:Deployment first-{team}/chat-serve-reserved {done}")
-        for team, done in (("assistants", "created"), ("search", "deleting"))
-    )
-    assert created < deleted
-    wait_for({"serve": 2}, lambda: dict(seen.ready_pods("first", "chat")))
+    router = "kubernetes:apps/v1:Deployment first-{}/agent-router {}"
+    created = told.output.index(router.format("search", "created"))
+    assert created < told.output.index(router.format("assistants", "deleting"))
+    assert {"first-search"} == _spaces(seen, "agent-router")
 
 
 def test_a_renamed_endpoint_is_a_new_one(project: Project, seen: Seen) -> None:
-    """The file's name is the endpoint's: the new one gets its own id, and the old one goes last."""
-    (project.root / "stacks/first/chat.yaml").rename(project.root / "stacks/first/talk.yaml")
+    """The file's name is the endpoint's: the new one gets an id of its own before the old one goes."""
+    (project.root / "stacks/first/agent.yaml").rename(project.root / "stacks/first/helper.yaml")
 
     told = project.up()
 
     assert told.code == 0, told.output
-    wait_for({"serve": 2}, lambda: dict(seen.ready_pods("first", "talk")))
-    wait_for({}, lambda: dict(seen.ready_pods("first", "chat")))
+    assert {"first-assistants"} == _spaces(seen, "helper-router")
+    assert set() == _spaces(seen, "agent-router")
+
+
+def _spaces(seen: Seen, deployment: str) -> set[str]:
+    """Return the namespaces in which a Deployment of that name is."""
+    found = seen.objects("apps/v1", "Deployment", "first")
+    return {each.metadata.namespace for each in found if each.metadata.name == deployment}
