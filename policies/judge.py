@@ -31,6 +31,8 @@ class Violation:
     urn: str
     """Empty where nothing has been registered with Pulumi."""
     endpoint: str | None
+    file: str | None
+    """The endpoint's file, where the resource is the endpoint itself."""
     path: Path
     """In the endpoint's file; without an endpoint, in the environment."""
     message: str
@@ -46,7 +48,8 @@ class Violation:
         if not self.is_about_component:
             return self.message
         component = self.resource_type.removeprefix(_COMPONENTS).lower()
-        return f"{component} {self.resource_name}: {self.message}"
+        where = f" ({self.file})" if self.file else ""
+        return f"{component} {self.resource_name}{where}: {self.message}"
 
 
 def judge(
@@ -168,6 +171,7 @@ class Judgement:
             resource_name=resource.name,
             urn=resource.urn,
             endpoint=endpoint,
+            file=_file(resource),
             path=finding.path if is_component else rule.written_in,
             message=message,
             exempted_by=exemption if holds else None,
@@ -178,6 +182,10 @@ def _endpoint(resource: Resource) -> str | None:
     if resource.type == ENDPOINT:
         return text_or_none(resource.props, "name") or resource.name
     return None if resource.type.startswith(_COMPONENTS) else endpoint_of(resource)
+
+
+def _file(resource: Resource) -> str | None:
+    return text_or_none(resource.props, "file") if resource.type == ENDPOINT else None
 
 
 def _prefix(resource: Resource) -> str:
@@ -196,6 +204,7 @@ def _failure(rule: Rule, resource: Resource, error: Exception) -> Violation:
         resource_name=resource.name,
         urn=resource.urn,
         endpoint=None,
+        file=_file(resource),
         path=(),
         message=f"{_prefix(resource)}the rule itself failed "
         f"({type(error).__name__} at {where}): nothing passes until it is mended or disabled",

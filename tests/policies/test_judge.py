@@ -14,12 +14,8 @@ from policies.rule import Context, Finding, Resource, Rule
 from policies.rules import isolation, reserved_expiry, unit_step
 
 TODAY = date(2026, 11, 21)
-OFF_STEP = {
-    "step": 4,
-    "units": {"reserved": 3, "hourly_min": 0, "hourly_max": 8},
-    "purchases": [],
-    "throughput": None,
-}
+FILE = "stacks/dev/chat.yaml"
+OFF_STEP = {"name": "chat", "file": FILE, "step": 4, "units": UNITS, "purchases": [], "throughput": None}
 CHAT = Resource(type=ENDPOINT, name="chat", props={"name": "chat", **OFF_STEP})
 SAYS = "units.reserved: must be a multiple of the step 4 (nearest: 0 or 4), got 3"
 
@@ -45,10 +41,12 @@ def test_violation_says_where_and_what() -> None:
             resource_name="chat",
             urn="",
             endpoint="chat",
+            file=FILE,
             path=("units", "reserved"),
             message=SAYS,
         ),
     ) == _unit_step()
+    assert [f"endpoint chat ({FILE}): {SAYS}"] == list(map(str, _unit_step()))
 
 
 def test_disabled_rule_says_nothing() -> None:
@@ -152,7 +150,7 @@ def test_failing_rule_fails_the_resource() -> None:
 
     line = _divides_by_a_secret.__code__.co_firstlineno + 2
     assert [
-        f"endpoint chat: the rule itself failed (ZeroDivisionError at test_judge.py:{line}): "
+        f"endpoint chat ({FILE}): the rule itself failed (ZeroDivisionError at test_judge.py:{line}): "
         "nothing passes until it is mended or disabled"
     ] == [str(violation) for violation in violations]
     assert violations[0].level == "mandatory"
