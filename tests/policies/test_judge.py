@@ -14,9 +14,10 @@ from policies.rule import Context, Finding, Resource, Rule
 from policies.rules import isolation, reserved_expiry, unit_step
 
 TODAY = date(2026, 11, 21)
+UNITS = {"reserved": 3, "hourly_min": 0, "hourly_max": 8}
 FILE = "stacks/dev/chat.yaml"
 OFF_STEP = {"name": "chat", "file": FILE, "step": 4, "units": UNITS, "purchases": [], "throughput": None}
-CHAT = Resource(type=ENDPOINT, name="chat", props={"name": "chat", **OFF_STEP})
+CHAT = Resource(type=ENDPOINT, name="chat", props=OFF_STEP)
 SAYS = "units.reserved: must be a multiple of the step 4 (nearest: 0 or 4), got 3"
 
 
