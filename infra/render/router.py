@@ -96,8 +96,8 @@ def _pod(endpoint: EndpointPlan, image: str, stack: str) -> JsonObject:
 
 
 def _container(endpoint: EndpointPlan, image: str, stack: str) -> JsonObject:
-    # Whether it listens, not /health: that is 503 while no engine serves, and no restart mends that.
-    listens: JsonObject = {"tcpSocket": {"port": "http"}, "timeoutSeconds": 5}
+    # Not /readiness: that fails while no engine serves, which no restart mends and callers should be told.
+    listens: JsonObject = {"httpGet": {"path": "/liveness", "port": "http"}, "timeoutSeconds": 5}
     return {
         "name": ROUTER,
         "image": image,
