@@ -59,7 +59,7 @@ class Toolchain:
         ):
             # Another run may have made it while this one waited.
             tool = find(self.folders, part) or self._download(part, step) or self._build(part, step)
-            step.finish(tool.says())
+            step.finish(f"{number}{tool.says()}")
         return tool
 
     def _download(self, part: Part, step: Step) -> Tool | None:

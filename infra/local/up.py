@@ -1,8 +1,11 @@
 """`make up`: Pulumi, the cluster and the local stack, one after the other."""
 
+import json
+import os
+import socket
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from infra.local import cluster, engine
@@ -12,6 +15,10 @@ from infra.local.instance_types import InstanceType
 from infra.local.progress import Progress
 
 STACK = "local"
+
+
+TAKE_OVER = {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true"}
+"""A killed `pulumi up` leaves objects that its state does not name. On this cluster all are ours."""
 
 
 class CommandError(Exception):
@@ -37,7 +44,10 @@ def deploy(root: Path, progress: Progress) -> None:
     """Deploy the local stack, judged by the policy pack."""
     if not _stack_exists(folders(root)):
         _pulumi(root, progress, "stack", "init", STACK)
-    _pulumi(root, progress, "up", "--stack", STACK, "--policy-pack", "policies", "--yes")
+    if _locked_by_the_dead(folders(root)):
+        progress.note("a run that was killed has left the stack locked")
+        _pulumi(root, progress, "cancel", "--stack", STACK, "--yes")
+    _pulumi(root, progress, "up", "--stack", STACK, "--policy-pack", "policies", "--yes", **TAKE_OVER)
     _run(root, progress, Path(sys.executable).parent / "modelunits", "status", STACK, "--wait")
 
 
@@ -46,14 +56,33 @@ def _stack_exists(where: Folders) -> bool:
     return any((where.pulumi_state / ".pulumi" / "stacks").glob(f"*/{STACK}.json*"))
 
 
-def _pulumi(root: Path, progress: Progress, *arguments: str) -> None:
-    _run(root, progress, folders(root).programs / "pulumi", *arguments)
+def _locked_by_the_dead(where: Folders) -> bool:
+    """Tell whether the stack is locked, and only by processes of this machine that have ended."""
+    files = tuple((where.pulumi_state / ".pulumi" / "locks").glob(f"**/{STACK}/*.json"))
+    return bool(files) and all(_has_ended(json.loads(file.read_text())) for file in files)
 
 
-def _run(root: Path, progress: Progress, program: Path, *arguments: str) -> None:
+def _has_ended(lock: Mapping[str, object]) -> bool:
+    if lock["hostname"] != socket.gethostname():
+        return False
+    try:
+        os.kill(int(str(lock["pid"])), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _pulumi(root: Path, progress: Progress, *arguments: str, **variables: str) -> None:
+    _run(root, progress, folders(root).programs / "pulumi", *arguments, **variables)
+
+
+def _run(root: Path, progress: Progress, program: Path, *arguments: str, **variables: str) -> None:
     """Run a command that people could type themselves, with its output as theirs."""
     shown = f"{program.name} {' '.join(arguments)}"
     progress.note(f"$ {shown}")
-    done = subprocess.run([program, *arguments], cwd=root, env=pulumi_environment(root), check=False)
+    environment = {**pulumi_environment(root), **variables}
+    done = subprocess.run([program, *arguments], cwd=root, env=environment, check=False)
     if done.returncode:
         raise CommandError(f"{shown} ended with code {done.returncode}")

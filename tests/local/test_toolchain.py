@@ -133,7 +133,7 @@ def test_the_official_download_is_checked_unpacked_and_kept(
     assert sorted(file.name for file in tool.path.parent.iterdir()) == ["etcd", "tool.json"]
     (tmp_path / "published" / "etcd.tar.gz").unlink()
     assert tool == Toolchain(where, Progress(said)).find_all([part])["etcd"]
-    assert _without_times(said) == ["etcd 3.7.3: the official download"]
+    assert _without_times(said) == ["[1 of 1] etcd 3.7.3: the official download"]
 
 
 def test_a_download_with_another_checksum_is_not_used(
