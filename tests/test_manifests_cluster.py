@@ -6,8 +6,8 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from local.running import LocalCluster
-from rendered import MANIFESTS, of_kind, pods
+from local.running import LocalCluster, eventually
+from rendered import MANIFESTS, of_kind, pods, texts
 
 from infra.render.make import Manifest
 
@@ -93,3 +93,31 @@ def test_namespaces_refuse_a_pod_that_may_do_more(prepared: LocalCluster) -> Non
     found = refusal(prepared, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod["spec"]})
 
     assert 'violates PodSecurity "restricted:latest"' in found
+
+
+def test_keda_takes_every_scaler(prepared: LocalCluster) -> None:
+    """KEDA finds each target, compiles each formula, and hands the bounds and steps on to Kubernetes."""
+    scalers = of_kind("ScaledObject")
+    workloads = [m for m in of_kind("Deployment", "LeaderWorkerSet") if m.name.endswith("-hourly")]
+    prepared.apply(*(plain(manifest) for manifest in (*scalers, *workloads)))
+
+    def ready() -> dict[str, str]:
+        return {
+            one["metadata"]["name"]: condition["status"]
+            for one in prepared.get("scaledobjects", "--all-namespaces")
+            for condition in one.get("status", {}).get("conditions", ())
+            if condition["type"] == "Ready"
+        }
+
+    eventually(ready, {scaler.name: "True" for scaler in scalers})
+    given = {
+        one["spec"]["scaleTargetRef"]["name"]: one["spec"]
+        for one in prepared.get("horizontalpodautoscalers", "--all-namespaces")
+    }
+    for scaler in scalers:
+        spec = texts(scaler, "spec")
+        assert spec["minReplicaCount"] == given[scaler.name]["minReplicas"]
+        assert spec["maxReplicaCount"] == given[scaler.name]["maxReplicas"]
+        for direction, asked in spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"].items():
+            behavior = given[scaler.name]["behavior"][direction]
+            assert {**asked, "selectPolicy": "Max"} == behavior
