@@ -4,7 +4,7 @@ A purchase expires on its due day + 1 at 12:00 in the environment's time zone, a
 24 h later. From 7 days before the expiry the rule warns; from the reclaim on it fails, because nobody pays
 for the units any more. A purchase that renews itself is left alone.
 
-This would **PASS** until the end of January 2027, then warn:
+This would **PASS** until 2027-01-29, then warn, and **FAIL** from 2027-02-07 on:
 
     purchases: [{id: po-1, units: 4, start: 2026-11-05, months: 3}]
 
