@@ -3,13 +3,8 @@
 from infra import names
 from infra.plan.model import Billing, EndpointPlan, RolePlan
 from infra.render.manifest import SKIP_AWAIT, WAIT_FOR, Json, JsonObject, Manifest, endpoint_object
-from infra.render.workloads import (
-    await_annotations,
-    engine_args,
-    pod_template,
-    replicas,
-    workload_labels,
-)
+from infra.render.pods import engine_args, pod_template, workload_labels
+from infra.render.workloads import await_annotations, replicas
 
 LWS_API = "leaderworkerset.x-k8s.io/v1"
 

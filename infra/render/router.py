@@ -16,9 +16,9 @@ from infra.render.manifest import (
     endpoint_object,
     role_selector,
 )
+from infra.render.pods import CONTAINER_SECURITY, ENDPOINTS_SETTLE_SECONDS, PROBE_SECONDS, pod_security
 from infra.render.services import serving_selector
 from infra.render.team import EVERYWHERE
-from infra.render.workloads import CONTAINER_SECURITY, ENDPOINTS_SETTLE_SECONDS, PROBE_SECONDS, pod_security
 
 ROLE = "router"
 
