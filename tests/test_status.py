@@ -14,7 +14,7 @@ BORN = NOW - timedelta(hours=2)
 
 
 def _plan(minimum: int) -> Plan:
-    plan = sample_plan()
+    plan = sample_plan({"chat": {"model": "qwen3-32b", "template": "h100-single", "units": {"reserved": 2}}})
     endpoint = plan.endpoints[0]
     role = replace(
         endpoint.roles[0],
@@ -24,7 +24,7 @@ def _plan(minimum: int) -> Plan:
         replicas=Replicas(reserved=minimum, hourly_min=0, hourly_max=4),
     )
     units = Units(reserved=minimum, hourly_min=0, hourly_max=4)
-    return replace(plan, endpoints=(replace(endpoint, name="chat", roles=(role,), units=units),))
+    return replace(plan, endpoints=(replace(endpoint, roles=(role,), units=units),))
 
 
 def _workload(billing: str, wanted: int, ready: int, **more: object) -> WorkloadSeen:
