@@ -98,16 +98,18 @@ def object_diff(
     mutability: Mutability,
 ) -> ObjectDiff:
     """Compare new inputs with the live object, as far as it was made from the old inputs."""
-    old = prune(_comparable(old_live), _comparable(old_inputs))
-    new = _comparable(new_inputs)
+    old_inputs, new = _comparable(old_inputs), _comparable(new_inputs)
+    old = prune(_comparable(old_live), old_inputs)
+    known = not _is_custom(new)
+    if known:
+        new = _without_dropped(new, old_inputs, old)
     old, new = _in_namespace(old, old_live, old_live), _in_namespace(new, new, old_live)
     if name_of(new):
         old = with_metadata(old, name=name_of(old_live))
-    quantities = not _is_custom(new)
     immutable = _immutable(new, mutability)
     fields = tuple(
         FieldChange(path=path_text(path), change=change, replaces=_is_at_or_above(path, value, immutable))
-        for path, change, value in _changes((), old, new, quantities=quantities)
+        for path, change, value in _changes((), old, new, quantities=known)
         if not any(_contains(parse_path(ignored), path) for ignored in ignore)
     )
     same_place = name_of(new) == name_of(old_live) and namespace_of(new) == namespace_of(old)
@@ -130,6 +132,27 @@ def _comparable(manifest: Manifest) -> Manifest:
     encoded = {key: base64.b64encode(str(value).encode()).decode() for key, value in texts.items()}
     rest = {key: value for key, value in manifest.items() if key != "stringData"}
     return {**rest, "data": {**(data if isinstance(data, dict) else {}), **encoded}}
+
+
+def _without_dropped(new: Manifest, given: Manifest, live: Manifest) -> Manifest:
+    """Return new inputs without the empty values that the API server left out when it was given them before.
+
+    Why: it keeps no empty lists, maps and texts in fields of built-in kinds that may be left out.
+    """
+    kept: Manifest = {}
+    for key, value in new.items():
+        if value or key in live or key not in given:
+            kept[key] = _without_dropped_below(value, given.get(key), live.get(key))
+    return kept
+
+
+def _without_dropped_below(new: object, given: object, live: object) -> object:
+    if isinstance(new, dict) and isinstance(given, dict) and isinstance(live, dict):
+        return _without_dropped(new, given, live)
+    if isinstance(new, list) and isinstance(given, list) and isinstance(live, list):
+        paired = [_without_dropped_below(*three) for three in zip(new, given, live, strict=False)]
+        return [*paired, *new[len(paired) :]]
+    return new
 
 
 def _in_namespace(manifest: Manifest, named_by: Manifest, live: Manifest) -> Manifest:

@@ -1,7 +1,5 @@
 """Property values on the wire, and as plain data: secrets, unknowns, whole numbers."""
 
-
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
