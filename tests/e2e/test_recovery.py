@@ -8,11 +8,18 @@ from tests.e2e.seen import Seen, wait_for
 pytestmark = pytest.mark.cluster
 
 
+DRAFT = """
+model: qwen3-8b
+team: search
+template: pair
+units:
+  hourly: {min: 2, max: 2}
+"""
+
+
 def test_a_killed_up_is_taken_up_again(project: Project, seen: Seen) -> None:
     """`pulumi cancel` opens the lock; the next up adopts or replaces what was half made."""
-    (project.root / "stacks/first/draft.yaml").write_text(
-        (project.root / "stacks/first/chat.yaml").read_text().replace("max: 4", "max: 2")
-    )
+    (project.root / "stacks/first/draft.yaml").write_text(DRAFT)
     running = project.start(["pulumi", "up", "--yes", "--skip-preview", "--stack", "first"])
     wait_for(True, lambda: any("draft" in name for name in seen.written("first")))
     kill(running)
