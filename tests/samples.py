@@ -21,11 +21,11 @@ DAY = date(2026, 11, 21)
 @cache
 def real_stack() -> Stack:
     """Return the stack `prod` of this repository, for its templates."""
-    stack = load_stack(ROOT, "prod").stack
+    loaded = load_stack(ROOT, "prod")
 
-    assert stack is not None
+    assert loaded.stack is not None, loaded.problems
 
-    return stack
+    return loaded.stack
 
 
 def sample_plan(
