@@ -79,7 +79,8 @@ def _provider(where: Folders, toolchain: Toolchain) -> str:
         return f"{title}: installed already"
     stand_in = (sys.executable, "-P", "-m", "infra.local.kubernetes_provider")
     if runs(ours, *stand_in):
-        return f"{title}: {STAND_IN}"
+        # Asking again would cost an offline machine seconds each time.
+        return f"{title}: {STAND_IN}; make down, then up, looks for the official one again"
     try:
         tool = toolchain.find_all([KUBERNETES_PROVIDER])[PROVIDER]
     except Unavailable as reason:

@@ -44,7 +44,7 @@ def deploy(root: Path, progress: Progress) -> None:
     """Deploy the local stack, judged by the policy pack."""
     if not _stack_exists(folders(root)):
         _pulumi(root, progress, "stack", "init", STACK)
-    if _locked_by_the_dead(folders(root)):
+    if locked_by_the_dead(folders(root)):
         progress.note("a run that was killed has left the stack locked")
         _pulumi(root, progress, "cancel", "--stack", STACK, "--yes")
     _pulumi(root, progress, "up", "--stack", STACK, "--policy-pack", "policies", "--yes", **TAKE_OVER)
@@ -56,7 +56,7 @@ def _stack_exists(where: Folders) -> bool:
     return any((where.pulumi_state / ".pulumi" / "stacks").glob(f"*/{STACK}.json*"))
 
 
-def _locked_by_the_dead(where: Folders) -> bool:
+def locked_by_the_dead(where: Folders) -> bool:
     """Tell whether the stack is locked, and only by processes of this machine that have ended."""
     files = tuple((where.pulumi_state / ".pulumi" / "locks").glob(f"**/{STACK}/*.json"))
     return bool(files) and all(_has_ended(json.loads(file.read_text())) for file in files)
