@@ -101,5 +101,5 @@ def _text(manifest: Manifest, *path: str) -> str:
     """Return the text at a path of a manifest, or nothing."""
     value: object = manifest.body
     for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
+        value = value.get(key) if isinstance(value, dict) else None
     return value if isinstance(value, str) else ""

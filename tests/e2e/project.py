@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 FILES = Path(__file__).parent / "project"
 STACKS = ("first", "second")
 
+NOTHING: Mapping[str, str] = {}
+
 COMMAND_SECONDS = 600
 """No command of these tests takes a minute on an idle machine."""
 
@@ -64,13 +66,13 @@ class Project:
         assert text.count(old) == 1, f"{file} must have {old!r} once"
         path.write_text(text.replace(old, new))
 
-    def pulumi(self, command: str, *options: str) -> Finished:
+    def pulumi(self, command: str, *options: str, **variables: str) -> Finished:
         """Run a Pulumi command to its end."""
-        return self.run(["pulumi", command, *options, "--non-interactive", "--color=never"])
+        return self.run(["pulumi", command, *options, "--non-interactive", "--color=never"], variables)
 
-    def up(self, stack: str = "first", *options: str) -> Finished:
+    def up(self, stack: str = "first", *options: str, **variables: str) -> Finished:
         """Deploy a stack, without asking and without a preview of its own."""
-        return self.pulumi("up", "--yes", "--skip-preview", "--stack", stack, *options)
+        return self.pulumi("up", "--yes", "--skip-preview", "--stack", stack, *options, **variables)
 
     def preview(self, stack: str = "first", *options: str) -> Finished:
         """Preview a stack."""
@@ -96,12 +98,12 @@ class Project:
             start_new_session=True,
         )
 
-    def run(self, command: Sequence[str]) -> Finished:
+    def run(self, command: Sequence[str], variables: Mapping[str, str] = NOTHING) -> Finished:
         """Run a command to its end."""
         done = subprocess.run(
             command,
             cwd=self.root,
-            env=self.environment,
+            env={**self.environment, **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
