@@ -35,14 +35,16 @@ def _free_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[LocalCluster]:
+def cluster(pytestconfig: pytest.Config) -> Iterator[LocalCluster]:
     """Start a local cluster with every machine of the catalog; stop it when the session ends."""
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
     with _free_folder() as root:
         where = folders(root)
         local_cluster.down(where)  # left by a session that was killed
-        progress = Progress()
-        engine.prepare(where, progress)
-        local_cluster.up(where, catalog_machines(), progress, pod_start_seconds=POD_START_SECONDS)
+        with capture.global_and_fixture_disabled():  # a first build takes minutes: show how far it is
+            progress = Progress()
+            engine.prepare(where, progress)
+            local_cluster.up(where, catalog_machines(), progress, pod_start_seconds=POD_START_SECONDS)
         try:
             yield LocalCluster(where, pulumi_environment(root))
         finally:
