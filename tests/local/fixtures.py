@@ -41,11 +41,11 @@ def cluster(pytestconfig: pytest.Config) -> Iterator[LocalCluster]:
     with _free_folder() as root:
         where = folders(root)
         local_cluster.down(where)  # left by a session that was killed
-        with capture.global_and_fixture_disabled():  # a first build takes minutes: show how far it is
-            progress = Progress()
-            engine.prepare(where, progress)
-            local_cluster.up(where, catalog_machines(), progress, pod_start_seconds=POD_START_SECONDS)
         try:
+            with capture.global_and_fixture_disabled():  # a first build takes minutes: show how far it is
+                progress = Progress()
+                engine.prepare(where, progress)
+                local_cluster.up(where, catalog_machines(), progress, pod_start_seconds=POD_START_SECONDS)
             yield LocalCluster(where, pulumi_environment(root))
         finally:
             local_cluster.down(where)
