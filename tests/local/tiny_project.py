@@ -138,17 +138,19 @@ class TinyProject:
 
     def planned(self, *options: str) -> dict[str, str]:
         """Preview; return what would be done to which object, for those that would change."""
+        last = {step["urn"].rpartition("::")[2]: step["op"] for step in self._steps("--show-sames", *options)}
+        return {name: op for name, op in last.items() if op != "same"}
+
+    def _steps(self, *options: str) -> list[dict[str, str]]:
+        """Preview; return its steps: of a refresh first, then those that would be taken."""
         done = self.pulumi("preview", "--json", *options)
         assert done.code == 0, done.output
-        steps = json.loads(done.output[done.output.index("{\n") :]).get("steps", [])
-        return {step["urn"].rpartition("::")[2]: step["op"] for step in steps if step["op"] != "same"}
+        steps: list[dict[str, str]] = json.loads(done.output[done.output.index("{\n") :]).get("steps", [])
+        return steps
 
     def changed_fields(self, name: str) -> set[str]:
         """Preview; return the fields of an object that would change."""
-        done = self.pulumi("preview", "--json")
-        assert done.code == 0, done.output
-        steps = json.loads(done.output[done.output.index("{\n") :]).get("steps", [])
-        step = next(step for step in steps if step["urn"].endswith(f"::{name}"))
+        step = next(step for step in self._steps() if step["urn"].endswith(f"::{name}"))
         return set(step.get("detailedDiff") or {})
 
 

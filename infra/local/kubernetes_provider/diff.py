@@ -13,6 +13,8 @@ from infra.local.kubernetes_provider.manifest import (
     AUTONAMED,
     annotation,
     at,
+    group_of,
+    is_custom,
     name_of,
     namespace_of,
     prune,
@@ -99,10 +101,8 @@ def object_diff(
 ) -> ObjectDiff:
     """Compare new inputs with the live object, as far as it was made from the old inputs."""
     old_inputs, new = _comparable(old_inputs), _comparable(new_inputs)
-    old = prune(_comparable(old_live), old_inputs)
-    known = not _is_custom(new)
-    if known:
-        new = _without_dropped(new, old_inputs, old)
+    known = not is_custom(new)
+    old = prune(_comparable(old_live), old_inputs, keep_empty=known)
     old, new = _in_namespace(old, old_live, old_live), _in_namespace(new, new, old_live)
     if name_of(new):
         old = with_metadata(old, name=name_of(old_live))
@@ -134,42 +134,10 @@ def _comparable(manifest: Manifest) -> Manifest:
     return {**rest, "data": {**(data if isinstance(data, dict) else {}), **encoded}}
 
 
-def _without_dropped(new: Manifest, given: Manifest, live: Manifest) -> Manifest:
-    """Return new inputs without the empty values that the API server left out when it was given them before.
-
-    Why: it keeps no empty lists, maps and texts in fields of built-in kinds that may be left out.
-    """
-    kept: Manifest = {}
-    for key, value in new.items():
-        if value or key in live or key not in given:
-            kept[key] = _without_dropped_below(value, given.get(key), live.get(key))
-    return kept
-
-
-def _without_dropped_below(new: object, given: object, live: object) -> object:
-    if isinstance(new, dict) and isinstance(given, dict) and isinstance(live, dict):
-        return _without_dropped(new, given, live)
-    if isinstance(new, list) and isinstance(given, list) and isinstance(live, list):
-        paired = [_without_dropped_below(*three) for three in zip(new, given, live, strict=False)]
-        return [*paired, *new[len(paired) :]]
-    return new
-
-
 def _in_namespace(manifest: Manifest, named_by: Manifest, live: Manifest) -> Manifest:
     """Return the object with the namespace that it is in, said or not; a live object always says it."""
     namespace = (namespace_of(named_by) or "default") if namespace_of(live) else None
     return with_metadata(manifest, namespace=namespace)
-
-
-def group_of(manifest: Manifest) -> str:
-    """Return an object's API group; the core group is the empty string."""
-    return text_at(manifest, "apiVersion").rpartition("/")[0]
-
-
-def _is_custom(manifest: Manifest) -> bool:
-    """Whether the object is of a custom resource, whose fields mean nothing known."""
-    group = group_of(manifest)
-    return "." in group and not group.endswith(".k8s.io")
 
 
 def _immutable(manifest: Manifest, mutability: Mutability) -> list[Path]:

@@ -83,6 +83,17 @@ def said(manifest: object) -> str:
     return f"{text_at(manifest, 'kind')} {id_of(manifest)}"
 
 
+def group_of(manifest: object) -> str:
+    """Return an object's API group; the core group is the empty string."""
+    return text_at(manifest, "apiVersion").rpartition("/")[0]
+
+
+def is_custom(manifest: object) -> bool:
+    """Whether the object is of a custom resource, whose fields mean nothing known."""
+    group = group_of(manifest)
+    return "." in group and not group.endswith(".k8s.io")
+
+
 def with_metadata(manifest: Manifest, **values: object) -> Manifest:
     """Return the object with metadata set; None takes a key away."""
     metadata = at(manifest, "metadata")
@@ -98,19 +109,26 @@ def without_server_metadata(manifest: Manifest) -> Manifest:
     return {**manifest, "metadata": {k: v for k, v in metadata.items() if k not in SERVER_SET_METADATA}}
 
 
-def prune(live: Mapping[str, object], shape: Mapping[str, object]) -> Manifest:
+def prune(live: Mapping[str, object], shape: Mapping[str, object], *, keep_empty: bool = False) -> Manifest:
     """Return the part of a live object that has the shape of given inputs.
 
-    Why: the API server and controllers fill in many fields; those that nobody asked for are not drift.
+    Why: the API server and controllers fill in many fields; those that nobody asked for are not drift. Nor
+    is an empty value that the API server leaves out, as it does in built-in kinds: `keep_empty` keeps it.
     """
-    return {key: _prune(value, shape[key]) for key, value in live.items() if key in shape}
+    pruned: Manifest = {}
+    for key, wanted in shape.items():
+        if key in live:
+            pruned[key] = _prune(live[key], wanted, keep_empty)
+        elif keep_empty and not wanted:
+            pruned[key] = wanted
+    return pruned
 
 
-def _prune(live: object, shape: object) -> object:
+def _prune(live: object, shape: object, keep_empty: bool) -> object:
     if isinstance(live, dict) and isinstance(shape, dict):
-        return prune(live, shape)
+        return prune(live, shape, keep_empty=keep_empty)
     if isinstance(live, list) and isinstance(shape, list):
-        return [_prune(item, of) for item, of in zip(live, shape, strict=False)]
+        return [_prune(item, of, keep_empty) for item, of in zip(live, shape, strict=False)]
     return live
 
 

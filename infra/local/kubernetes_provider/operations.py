@@ -16,6 +16,7 @@ from infra.local.kubernetes_provider.manifest import (
     annotation,
     at,
     id_of,
+    is_custom,
     name_of,
     namespace_of,
     prune,
@@ -233,7 +234,7 @@ def _propagation(inputs: Manifest) -> str:
 def inputs_from(live: Manifest, old_inputs: Manifest) -> Manifest:
     """Return the inputs that a live object would have come from; of an import, all it may set."""
     if old_inputs:
-        return {**prune(live, old_inputs), **_texts(live, old_inputs)}
+        return {**prune(live, old_inputs, keep_empty=not is_custom(live)), **_texts(live, old_inputs)}
     return without_server_metadata({key: value for key, value in live.items() if key != "status"})
 
 
