@@ -35,7 +35,7 @@ def test_a_killed_up_is_taken_up_again(project: Project, seen: Seen) -> None:
 
 
 def test_a_change_by_hand_is_found_and_put_back(project: Project, seen: Seen) -> None:
-    """`preview --refresh` shows drift; `up --refresh` mends it."""
+    """`preview --refresh` shows drift; `up` names the field, and takes it back only when told to."""
     place = ("keda.sh/v1alpha1", "ScaledObject", "first-search", "chat-serve-hourly")
     planned = seen.get(*place).spec.maxReplicaCount
     seen.patch(*place, {"spec": {"maxReplicaCount": planned + 1}})
@@ -44,7 +44,10 @@ def test_a_change_by_hand_is_found_and_put_back(project: Project, seen: Seen) ->
 
     assert found.code != 0
     assert "maxReplicaCount" in found.output
-    told = project.up("first", "--refresh")
+    refused = project.up("first", "--refresh")
+    assert refused.code != 0
+    assert "conflict" in refused.output
+    told = project.up("first", "--refresh", PULUMI_K8S_ENABLE_PATCH_FORCE="true")
     assert told.code == 0, told.output
     assert planned == seen.get(*place).spec.maxReplicaCount
 
