@@ -32,3 +32,16 @@ class Log:
         request = engine_pb2.LogRequest(severity=severity, message=message, urn=urn, ephemeral=ephemeral)
         with suppress(grpc.RpcError):  # an engine that is going away no longer listens
             self._engine.Log(request)
+
+
+class StatusTeller:
+    """Tells a resource's status, each only once in a row."""
+
+    def __init__(self, log: Log, urn: str) -> None:
+        self._log, self._urn, self._last = log, urn, ""
+
+    def __call__(self, message: str) -> None:
+        """Tell, unless that was the last told."""
+        if message != self._last:
+            self._last = message
+            self._log.status(message, self._urn)

@@ -6,24 +6,20 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import grpc
-from google.protobuf import any_pb2, empty_pb2
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from infra.local.kubernetes_provider import VERSION
-from infra.local.kubernetes_provider.client import ApiError, Cluster, NoSuchKind
+from infra.local.kubernetes_provider.client import ApiError, Cluster
 from infra.local.kubernetes_provider.configuration_diff import configuration_diff
-from infra.local.kubernetes_provider.diff import FieldChange, object_diff
-from infra.local.kubernetes_provider.kubeconfig import Settings, Unreachable, Unusable, load, settings_from
-from infra.local.kubernetes_provider.log import Log
+from infra.local.kubernetes_provider.diff import object_diff
+from infra.local.kubernetes_provider.kubeconfig import Settings, Unreachable, load, settings_from
+from infra.local.kubernetes_provider.log import Log, StatusTeller
 from infra.local.kubernetes_provider.manifest import (
     INITIAL_API_VERSION,
-    INPUTS,
-    checkpoint,
     from_checkpoint,
     id_of,
     said,
@@ -36,28 +32,26 @@ from infra.local.kubernetes_provider.operations import (
     create,
     delete,
     inputs_from,
-    random_name,
     update,
 )
 from infra.local.kubernetes_provider.ownership import field_manager
 from infra.local.kubernetes_provider.readiness import BadWaitFor
-from infra.local.kubernetes_provider.values import Manifest, decode, encode, mark_secrets, plain
+from infra.local.kubernetes_provider.replies import (
+    abort_partly,
+    failures,
+    kept_state,
+    name_for,
+    property_diff,
+    reference,
+    unreachable_words,
+)
+from infra.local.kubernetes_provider.values import decode, encode, mark_secrets, plain
 from infra.local.kubernetes_provider.waiting import NotReady, judge_now
 
 NOTICE = (
     "Kubernetes objects go through Model Units' stand-in for Pulumi's Kubernetes provider: the official one "
     "is not installed, and this machine cannot download it. It only talks to clusters on this machine."
 )
-
-Kind = provider_pb2.PropertyDiff.Kind
-_KINDS = {
-    ("add", False): Kind.ADD,
-    ("add", True): Kind.ADD_REPLACE,
-    ("delete", False): Kind.DELETE,
-    ("delete", True): Kind.DELETE_REPLACE,
-    ("update", False): Kind.UPDATE,
-    ("update", True): Kind.UPDATE_REPLACE,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +128,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
     ) -> provider_pb2.ConfigureResponse:
         """Find the cluster; go on without one, as a preview may not need it."""
         self._log.info(NOTICE)
-        with _failures(context):
+        with failures(context):
             settings = settings_from(dict(request.variables), os.environ)
             try:
                 cluster = Cluster(load(settings))
@@ -161,7 +155,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
             inputs = checked(
                 plain(given),
                 plain(decode(request.olds)),
-                resource_name=_name_for(request),
+                resource_name=name_for(request),
                 default_namespace=ready.settings.namespace,
             )
         except (Refused, BadWaitFor) as error:
@@ -187,7 +181,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
             changes=some,
             replaces=diff.replaces,
             deleteBeforeReplace=diff.delete_before_replace,
-            detailedDiff={change.path: _property_diff(change) for change in diff.fields},
+            detailedDiff={change.path: property_diff(change) for change in diff.fields},
             hasDetailedDiff=True,
         )
 
@@ -201,19 +195,19 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         given = decode(request.properties)
         inputs = plain(given)
         manager = field_manager(inputs, {}, secrets.token_hex(4))
-        with _failures(context):
+        with failures(context):
             doing = self._doing(ready, request.urn, timeout=request.timeout, preview=request.preview)
             try:
                 live = create(doing, inputs, manager)
             except NotReady as error:
-                state = _state(given, inputs, error.live, text_at(inputs, "apiVersion"), manager)
-                _abort_partly(context, f"created, but not ready: {error}", error.live, state)
+                state = kept_state(given, inputs, error.live, text_at(inputs, "apiVersion"), manager)
+                abort_partly(context, f"created, but not ready: {error}", error.live, state)
                 raise
         if live is None:
             return provider_pb2.CreateResponse(properties=request.properties)
         return provider_pb2.CreateResponse(
             id="" if request.preview else id_of(live),
-            properties=encode(_state(given, inputs, live, text_at(inputs, "apiVersion"), manager)),
+            properties=encode(kept_state(given, inputs, live, text_at(inputs, "apiVersion"), manager)),
         )
 
     def Update(
@@ -228,7 +222,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         old_inputs, old_live = from_checkpoint(old_state)
         initial = text_at(old_state, INITIAL_API_VERSION) or text_at(old_inputs, "apiVersion")
         manager = field_manager(inputs, old_state, secrets.token_hex(4))
-        with _failures(context):
+        with failures(context):
             doing = self._doing(
                 ready,
                 request.urn,
@@ -239,12 +233,14 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
             try:
                 live = update(doing, inputs, old_live, manager)
             except NotReady as error:
-                state = _state(given, inputs, error.live, initial, manager)
-                _abort_partly(context, f"updated, but not ready: {error}", error.live, state)
+                state = kept_state(given, inputs, error.live, initial, manager)
+                abort_partly(context, f"updated, but not ready: {error}", error.live, state)
                 raise
         if live is None:
             return provider_pb2.UpdateResponse(properties=request.news)
-        return provider_pb2.UpdateResponse(properties=encode(_state(given, inputs, live, initial, manager)))
+        return provider_pb2.UpdateResponse(
+            properties=encode(kept_state(given, inputs, live, initial, manager))
+        )
 
     def Read(
         self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext
@@ -256,19 +252,19 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         cluster = ready.cluster
         given = decode(request.inputs)
         old_inputs, old_state = plain(given), plain(decode(request.properties))
-        with _failures(context):
-            live = cluster.exists(_reference(request, old_inputs, from_checkpoint(old_state)[1]))
+        with failures(context):
+            live = cluster.exists(reference(request, old_inputs, from_checkpoint(old_state)[1]))
             if live is None:
                 return provider_pb2.ReadResponse()
             inputs = inputs_from(live, old_inputs)
             initial = text_at(old_state, INITIAL_API_VERSION) or text_at(inputs, "apiVersion")
             manager = field_manager(inputs, old_state, secrets.token_hex(4))
-            state = _state(given, inputs, live, initial, manager)
+            state = kept_state(given, inputs, live, initial, manager)
             marked = encode(mark_secrets(inputs, given))
             verdict = judge_now(cluster, old_inputs, live)
             if not verdict.ready:
                 message = f"{said(live)} is not ready: {verdict.words}"
-                _abort_partly(context, message, live, state, inputs=mark_secrets(inputs, given))
+                abort_partly(context, message, live, state, inputs=mark_secrets(inputs, given))
             return provider_pb2.ReadResponse(id=request.id, properties=encode(state), inputs=marked)
 
     def _read_unreachable(
@@ -281,7 +277,8 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
             return provider_pb2.ReadResponse(
                 id=request.id, properties=request.properties, inputs=request.inputs
             )
-        context.abort(grpc.StatusCode.UNKNOWN, _unreachable("failed to read resource state", ready))
+        words = unreachable_words("failed to read resource state", ready.why_unreachable)
+        context.abort(grpc.StatusCode.UNKNOWN, words)
         raise AssertionError("abort raises")
 
     def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
@@ -293,14 +290,15 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
                     "the cluster is unreachable: taking the resource out of the state", request.urn
                 )
                 return empty_pb2.Empty()
-            context.abort(grpc.StatusCode.UNKNOWN, _unreachable("failed to delete", ready))
+            words = unreachable_words("failed to delete", ready.why_unreachable)
+            context.abort(grpc.StatusCode.UNKNOWN, words)
         state = decode(request.properties)
         inputs, live = from_checkpoint(plain(state))
-        with _failures(context):
+        with failures(context):
             try:
                 delete(self._doing(ready, request.urn, timeout=request.timeout), inputs, live)
             except NotReady as error:
-                _abort_partly(context, str(error), error.live, state)
+                abort_partly(context, str(error), error.live, state)
                 raise
         return empty_pb2.Empty()
 
@@ -321,103 +319,9 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         return Doing(
             cluster=ready.reachable(),
             settings=ready.settings,
-            tell=self._status_teller(urn),
+            tell=StatusTeller(self._log, urn),
             cancelled=self._cancelled,
             custom_timeout=timeout,
             preview=preview,
             ignore=ignore,
         )
-
-    def _status_teller(self, urn: str) -> "StatusTeller":
-        return StatusTeller(self._log, urn)
-
-
-class StatusTeller:
-    """Tells a resource's status, each only once in a row."""
-
-    def __init__(self, log: Log, urn: str) -> None:
-        self._log, self._urn, self._last = log, urn, ""
-
-    def __call__(self, message: str) -> None:
-        """Tell, unless that was the last told."""
-        if message != self._last:
-            self._last = message
-            self._log.status(message, self._urn)
-
-
-def _name_for(request: provider_pb2.CheckRequest) -> str:
-    """Return the name for an object without one; empty where the project disables that."""
-    mode = request.autonaming.mode if request.HasField("autonaming") else None
-    modes = provider_pb2.CheckRequest.AutonamingOptions.Mode
-    if mode == modes.DISABLE:
-        return ""
-    if mode is not None:
-        return request.autonaming.proposed_name
-    return random_name(request.urn.rpartition("::")[2], request.randomSeed)
-
-
-def _property_diff(change: FieldChange) -> provider_pb2.PropertyDiff:
-    return provider_pb2.PropertyDiff(
-        kind=_KINDS[change.change, change.replaces], inputDiff=change.change == "delete"
-    )
-
-
-def _state(
-    given: Manifest, inputs: Manifest, live: Manifest, initial_api_version: str, manager: str
-) -> Manifest:
-    """Return what state keeps, with secret what was secret in what was given."""
-    kept = checkpoint(
-        inputs=inputs, live=live, initial_api_version=initial_api_version, field_manager=manager
-    )
-    return {**mark_secrets(kept, given), INPUTS: mark_secrets(inputs, given)}
-
-
-def _reference(request: provider_pb2.ReadRequest, old_inputs: Manifest, old_live: Manifest) -> Manifest:
-    """Return enough of an object to find it: from its id, and what is known of its kind."""
-    namespace, _, name = request.id.rpartition("/")
-    _, api_version, kind = request.urn.split("::")[2].rpartition("$")[2].split(":")
-    known = {key: text_at(old_inputs, key) or text_at(old_live, key) for key in ("apiVersion", "kind")}
-    return {
-        "apiVersion": known["apiVersion"] or api_version.removeprefix("core/"),
-        "kind": known["kind"] or kind,
-        "metadata": {"name": name, "namespace": namespace},
-    }
-
-
-def _unreachable(what: str, ready: Configured) -> str:
-    return (
-        f"{what}: configured Kubernetes cluster is unreachable: {ready.why_unreachable}. If the cluster was "
-        "deleted, run again with the environment variable PULUMI_K8S_DELETE_UNREACHABLE=true to take the "
-        "resource out of the state"
-    )
-
-
-@contextmanager
-def _failures(context: grpc.ServicerContext) -> Iterator[None]:
-    """Report what people can understand as the call's error."""
-    try:
-        yield
-    except (ApiError, NoSuchKind, Unreachable, Unusable, Refused, BadWaitFor) as error:
-        context.abort(grpc.StatusCode.UNKNOWN, str(error))
-
-
-def _abort_partly(
-    context: grpc.ServicerContext,
-    message: str,
-    live: Manifest,
-    state: Manifest,
-    inputs: Manifest | None = None,
-) -> None:
-    """Fail the call, yet tell the engine what exists, so that it is kept in state."""
-    detail = any_pb2.Any()
-    detail.Pack(
-        provider_pb2.ErrorResourceInitFailed(
-            id=id_of(live),
-            properties=encode(state),
-            reasons=[message],
-            inputs=None if inputs is None else encode(inputs),
-        )
-    )
-    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=message, details=[detail])
-    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-    context.abort(grpc.StatusCode.UNKNOWN, message)
