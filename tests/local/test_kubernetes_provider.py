@@ -579,21 +579,19 @@ def test_secrets_are_encrypted_wherever_the_state_keeps_them(project: Deployed) 
 
 
 def test_an_update_that_was_killed_can_be_finished(project: Deployed) -> None:
-    """Its object is imported into the state, and the next update carries on."""
-    limit = {"pulumi.com/timeoutSeconds": "600"}
-    project.objects({"web": project.deployment("web", node_selector=NOWHERE, annotations=limit)})
+    """What it made and could not write down is taken over where the provider may."""
+    settings = {"kubeconfig": project.cluster.environment["KUBECONFIG"], "upsert_existing_objects": True}
+    project.provider(**settings)
+    project.objects({"web": project.deployment("web", node_selector={project.namespace: "yes"})})
     running = project.start("up", "--yes", "--skip-preview")
     eventually(lambda: project.names("deployment"), ["deployment.apps/web"])
     running.send_signal(signal.SIGKILL)
     running.wait()
     assert project.pulumi("cancel", "--yes").code == 0
-    urn = "urn:pulumi:test::tiny::kubernetes:apps/v1:Deployment::web"
-    refreshed = project.pulumi(
-        "refresh", "--yes", "--skip-preview", "--import-pending-creates", f"{urn},{project.namespace}/web"
-    )
+    refreshed = project.pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
     assert refreshed.code == 0, refreshed.output
 
-    project.objects({"web": project.deployment("web", annotations=limit)})
+    project.cluster.kubectl("label", "node", "system", f"{project.namespace}=yes")
     project.deployed()
 
     assert project.value("deployment", "web", ".status.readyReplicas") == "1"
