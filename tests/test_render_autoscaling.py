@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from fractions import Fraction
 from math import ceil
 
 from hypothesis import given
@@ -86,14 +87,26 @@ def test_formulas_yield_whole_steps_of_the_same_groups(
     """Each role's formula yields the groups that the load needs and reserved units lack, in whole steps."""
     scaling = endpoint.scaling
     load = {"running": running_now, "waiting": waiting, "held": held, "recent": 0}
-    # As exact as the formula writes the concurrency.
-    full = float(f"{scaling.concurrency_per_group:g}")
-    lacking = max(sum(load.values()) / full - scaling.reserved_groups, 0)
+    lacking = max(sum(load.values()) / scaling.concurrency_per_group - scaling.reserved_groups, 0)
     groups = ceil(lacking / scaling.groups_per_step) * scaling.groups_per_step
 
     assert [groups * role.count for role in endpoint.roles] == [
         evaluate(formula(endpoint, role), **load) for role in endpoint.roles
     ]
+
+
+@given(st.integers(1, 1024), st.integers(100, 1000), st.integers(0, 20_000))
+def test_formulas_start_no_step_for_a_load_that_just_fits(
+    concurrency: int, headroom_percent: int, load: int
+) -> None:
+    """However the concurrency divides by the headroom, the groups are those of exact arithmetic."""
+    endpoint, role = role_of("agent")
+    scaling = replace(endpoint.scaling, concurrency_per_group=concurrency / (headroom_percent / 100))
+    needed = ceil(Fraction(load * headroom_percent, 100 * concurrency))
+
+    assert needed * role.count == evaluate(
+        formula(replace(endpoint, scaling=scaling), role), running=load, waiting=0, held=0, recent=0
+    )
 
 
 @given(elastic_endpoints())

@@ -1,5 +1,7 @@
 """KEDA's ScaledObject of hourly units: whole steps between the plan's bounds, or nothing."""
 
+from math import ceil
+
 from infra import names
 from infra.plan.model import EndpointPlan, RolePlan
 from infra.render import queries
@@ -71,7 +73,8 @@ def formula(endpoint: EndpointPlan, role: RolePlan) -> str:
     Every role of an endpoint computes the same groups from the same queries.
     """
     scaling = endpoint.scaling
-    groups = f"({' + '.join(queries.in_flight(endpoint, ''))}) / {scaling.concurrency_per_group:g}"
+    in_flight = " + ".join(queries.in_flight(endpoint, ""))
+    groups = f"({in_flight}) / {_decimal(scaling.concurrency_per_group)}"
     if _stays_awake_by_traffic(endpoint):
         groups = f"max({groups}, recent > 0 ? {AWAKE} : 0)"
     if scaling.reserved_groups:
@@ -80,6 +83,12 @@ def formula(endpoint: EndpointPlan, role: RolePlan) -> str:
     replicas = scaling.groups_per_step * role.count
     times = f" * {replicas}" if replicas > 1 else ""
     return f"ceil({groups}{per_step}){times}"
+
+
+def _decimal(concurrency: float) -> str:
+    """Write what one group holds, rounded up: rounded down, a load that just fits would start one more."""
+    millionths = ceil(round(concurrency * 1e6, 3))
+    return f"{millionths / 1e6:.6f}".rstrip("0").rstrip(".")
 
 
 def _stays_awake_by_traffic(endpoint: EndpointPlan) -> bool:
