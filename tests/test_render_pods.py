@@ -2,9 +2,11 @@
 
 import re
 
-from rendered import PLAN, WORKLOADS, body, containers, of_kind, pod_templates, pods, texts
+from rendered import ENDPOINTS, PLAN, WORKLOADS, body, containers, of_kind, pod_templates, pods, texts
+from samples import sample_plan
 
 from infra import names
+from infra.render.make import render
 
 
 def test_pods_fit_the_pools_that_they_ask_for() -> None:
@@ -64,6 +66,27 @@ def test_secrets_are_references() -> None:
         for variable in container.get("env", ()):
             secret = re.search("TOKEN|KEY|SECRET|PASSWORD", variable["name"])
             assert not secret or "secretKeyRef" in variable["valueFrom"]
+
+
+def test_no_argument_is_filled_in_by_kubernetes() -> None:
+    """What people write reaches the engine as it is: $(HF_TOKEN) in it would be replaced by the token."""
+    plan = sample_plan(
+        {
+            "chat": {
+                **ENDPOINTS["chat"],
+                "model": {"name": "ft", "base": "qwen3-32b", "weights": "hf://acme/ft@v$$(HOME)"},
+                "adapters": ({"name": "tone", "source": "hf://acme/$(HF_TOKEN)", "rank": 16},),
+                "engine_args": {"chat-template": "$(HF_TOKEN) $x $$"},
+            }
+        }
+    )
+    workload = next(m for m in render(plan) if m.kind == "Deployment")
+    spec = pod_templates(workload)[0]["spec"]
+    args, fetch = spec["containers"][0]["args"], spec["initContainers"][0]["command"]
+
+    assert "--chat-template=$$(HF_TOKEN) $$x $$$$" in args
+    assert "--revision=v$$$$(HOME)" in args
+    assert "acme/$$(HF_TOKEN)" in fetch
 
 
 def test_every_mount_has_its_volume() -> None:

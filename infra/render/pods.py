@@ -50,7 +50,15 @@ def workload_labels(endpoint: EndpointPlan, role: RolePlan, billing: Billing, st
 
 def engine_args(endpoint: EndpointPlan, role: RolePlan) -> list[str]:
     """Return the arguments of `vllm serve`, with how long it may finish its streams when told to stop."""
-    return [*role.args, f"--shutdown-timeout={endpoint.drain_timeout_seconds}"]
+    return [*map(literal, role.args), f"--shutdown-timeout={endpoint.drain_timeout_seconds}"]
+
+
+def literal(argument: str) -> str:
+    """Return an argument so that Kubernetes passes it on as it was written.
+
+    Why: it would put environment variables, tokens among them, in place of $(NAME).
+    """
+    return argument.replace("$", "$$")
 
 
 def pod_template(
@@ -137,7 +145,7 @@ def _fetch_container(endpoint: EndpointPlan, role: RolePlan, name: str, command:
     return {
         "name": name,
         "image": endpoint.image,
-        "command": list(command),
+        "command": [literal(argument) for argument in command],
         "env": [*_home(), *weights.environment(endpoint, role)],
         **_environment_from(endpoint, role),
         "resources": {
