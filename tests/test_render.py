@@ -1,7 +1,9 @@
 """What holds of every object, whatever the plan."""
 
 import re
+from dataclasses import replace
 
+import pytest
 from rendered import (
     ENDPOINTS,
     MANIFESTS,
@@ -44,6 +46,37 @@ def test_names_are_unique_and_valid() -> None:
 
     assert len(found) == len(set(found))
     assert [] == [name for _, _, name in found if not re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", name)]
+
+
+def test_endpoints_may_be_called_like_walls_of_their_team_or_routers_of_others() -> None:
+    """Names that people choose never replace a network policy of the team or of another endpoint."""
+    chosen = ("deny-all", "allow-dns", "allow-weights", "agent-router", "agent-pods")
+    manifests = render(sample_plan(ENDPOINTS | dict.fromkeys(chosen, ENDPOINTS["chat"])))
+    found = [(manifest.kind, manifest.namespace, manifest.name) for manifest in manifests]
+
+    assert len(found) == len(set(found))
+
+
+@pytest.mark.parametrize(
+    ("url", "namespaces"),
+    [
+        ("http://prometheus.monitoring.svc:9090", ["monitoring"]),
+        ("http://prometheus-operated.observability.svc.cluster.local:9090", ["monitoring", "observability"]),
+        ("http://prometheus.observability:9090", ["monitoring", "observability"]),
+        ("https://metrics.example.com/team", ["monitoring"]),
+        ("http://127.0.0.1:9090", ["monitoring"]),
+    ],
+)
+def test_prometheus_may_scrape_from_the_namespace_of_its_address(url: str, namespaces: list[str]) -> None:
+    """Engines are open to the Prometheus that autoscalers ask; without its numbers nothing would scale."""
+    policies = [m for m in render(replace(PLAN, prometheus_url=url)) if m.name == "chat-pods"]
+    rules = texts(policies[0], "spec")["ingress"]
+    key = "kubernetes.io/metadata.name"
+
+    assert [namespaces, namespaces] == [
+        [labels[key] for peer in rule["from"] if key in (labels := peer["namespaceSelector"]["matchLabels"])]
+        for rule in rules[1:]
+    ]
 
 
 def test_labels_are_valid_values() -> None:

@@ -34,7 +34,7 @@ def _objects(plan: Plan) -> Iterator[Manifest]:
 
 
 def _endpoint_objects(endpoint: EndpointPlan, plan: Plan) -> Iterator[Manifest]:
-    yield network_policy(endpoint, plan.stack)
+    yield network_policy(endpoint, plan.stack, plan.prometheus_url)
     yield pod_monitor(endpoint, plan.stack)
     if any(weights.hands_over_files(role) for role in endpoint.roles):
         yield weights.transfer_claim(endpoint, plan.stack)

@@ -1,5 +1,7 @@
 """Who may reach the pods of an endpoint, and whom they may reach."""
 
+from urllib.parse import urlsplit
+
 from infra import names
 from infra.plan.model import EndpointPlan
 from infra.render.manifest import (
@@ -13,11 +15,15 @@ from infra.render.manifest import (
 )
 
 MONITORING_NAMESPACE = "monitoring"
-"""Where Prometheus runs."""
+"""Where what reads metrics usually runs, also where its address is in another namespace."""
 
 
-def network_policy(endpoint: EndpointPlan, stack: str) -> Manifest:
-    """Return the openings in the walls of the team for one endpoint."""
+def network_policy(endpoint: EndpointPlan, stack: str, prometheus_url: str) -> Manifest:
+    """Return the openings in the walls of the team for one endpoint.
+
+    Why the suffix in its name: an endpoint may be called like a wall of its team, or like another's router.
+    """
+    monitoring = [_namespace(name) for name in _monitoring_namespaces(prometheus_url)]
     pods: JsonObject = {"matchLabels": endpoint_selector(endpoint, stack)}
     own: JsonObject = {"podSelector": pods}
     spec: dict[str, Json] = {
@@ -30,12 +36,12 @@ def network_policy(endpoint: EndpointPlan, stack: str) -> Manifest:
             {
                 "from": [
                     {"namespaceSelector": {"matchLabels": {names.LABEL_CALLERS: "true"}}},
-                    _namespace(MONITORING_NAMESPACE),
+                    *monitoring,
                 ],
                 "ports": [{"protocol": "TCP", "port": "http"}],
             },
             {
-                "from": [_namespace(MONITORING_NAMESPACE)],
+                "from": monitoring,
                 "ports": [{"protocol": "TCP", "port": "metrics"}],
             },
         ],
@@ -45,10 +51,17 @@ def network_policy(endpoint: EndpointPlan, stack: str) -> Manifest:
         endpoint,
         "networking.k8s.io/v1",
         "NetworkPolicy",
-        endpoint.name,
+        f"{endpoint.name}-pods",
         endpoint_labels(endpoint, stack, name=PART_OF, component="network"),
         spec=spec,
     )
+
+
+def _monitoring_namespaces(prometheus_url: str) -> tuple[str, ...]:
+    """Return the namespaces that Prometheus may scrape from: its Service's, where the address names one."""
+    labels = (urlsplit(prometheus_url).hostname or "").split(".")
+    in_cluster = len(labels) == 2 or labels[2:3] == ["svc"]
+    return tuple(sorted({MONITORING_NAMESPACE, *([labels[1]] if in_cluster else [])}))
 
 
 def _namespace(name: str) -> JsonObject:
