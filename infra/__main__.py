@@ -1,14 +1,20 @@
 """The Pulumi program: check the stack's files, then build what its plan says."""
 
 import gc
+import sys
 from datetime import date
 from pathlib import Path
+from typing import NoReturn
 
 import pulumi
 
 from infra.build import build
 from infra.check import check_stack
 from infra.problems import SpecError
+
+SHOWN = 32
+"""Tells Pulumi's language host that the error is on the screen already, so that it adds none of its own
+(pythonProcessExitedAfterShowingUserActionableMessage in pulumi-language-python)."""
 
 
 def main() -> None:
@@ -19,7 +25,7 @@ def main() -> None:
     try:
         plan = checked.usable_plan()
     except SpecError as error:
-        raise pulumi.RunError(str(error)) from None
+        _refuse("\n".join(map(str, error.problems)))
     build(plan, checked.manifests)
 
 
@@ -28,7 +34,12 @@ def _as_of() -> date:
     try:
         return date.fromisoformat(text) if text else date.today()
     except ValueError:
-        raise pulumi.RunError(f"modelunits:as-of: must be a day such as 2026-12-31, got {text}") from None
+        _refuse(f"modelunits:as-of: must be a day such as 2026-12-31, got {text}")
+
+
+def _refuse(why: str) -> NoReturn:
+    pulumi.log.error(why)
+    sys.exit(SHOWN)
 
 
 if __name__ == "__main__":

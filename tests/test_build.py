@@ -38,9 +38,9 @@ class Recorder(Mocks):
         raise AssertionError(args.token)
 
 
-def run(program: Callable[[], None]) -> list[MockResourceArgs]:
-    """Run a program against the recorder and return what it registered, in order."""
-    recorder = Recorder()
+def run(program: Callable[[], None], recorder: Recorder | None = None) -> list[MockResourceArgs]:
+    """Run a program against a recorder and return what it registered, in order."""
+    recorder = recorder or Recorder()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:

@@ -6,8 +6,8 @@ from shutil import copytree
 import pulumi
 import pytest
 
-from infra.__main__ import main
-from tests.test_build import ROOT, run
+from infra.__main__ import SHOWN, main
+from tests.test_build import ROOT, Recorder, run
 
 
 @pytest.fixture
@@ -34,20 +34,31 @@ def test_problems_of_all_files_end_the_program_before_anything_is_registered(pro
     chat.write_text(chat.read_text().replace("max: 8", "max: 7"))
     code.write_text(code.read_text().replace("template:", "tmplate:"))
 
-    with pytest.raises(pulumi.RunError) as ended:
-        run(main)
+    lines = _refusal().splitlines()
 
-    lines = str(ended.value).splitlines()
-    assert [
-        line.split(": ")[0] for line in lines if "unit-step" in line or "unknown-key" in line
-    ] == ["stacks/prod/chat.yaml:7:25", "stacks/prod/code.yaml:4:1"]
+    assert [line.split(": ")[0] for line in lines if "unit-step" in line or "unknown-key" in line] == [
+        "stacks/prod/chat.yaml:7:25",
+        "stacks/prod/code.yaml:4:1",
+    ]
 
 
 def test_a_day_that_is_none_is_refused(project: Path) -> None:
     """The stack setting modelunits:as-of names what it wants."""
     pulumi.runtime.set_config("modelunits:as-of", "tomorrow")
     try:
-        with pytest.raises(pulumi.RunError, match="must be a day such as 2026-12-31, got tomorrow"):
-            run(main)
+        assert _refusal() == "modelunits:as-of: must be a day such as 2026-12-31, got tomorrow"
     finally:
         pulumi.runtime.set_config("modelunits:as-of", "")
+
+
+def _refusal() -> str:
+    """Run the program, which must end by itself without registering anything, and return what it says."""
+    said: list[str] = []
+    recorder = Recorder()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(pulumi.log, "error", said.append)
+        with pytest.raises(SystemExit) as ended:
+            run(main, recorder)
+    assert ended.value.code == SHOWN
+    assert recorder.registered == []
+    return "\n".join(said)

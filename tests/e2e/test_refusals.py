@@ -9,6 +9,11 @@ from tests.e2e.seen import Seen
 
 pytestmark = pytest.mark.cluster
 
+SAID = (
+    "stacks/first/chat.yaml:6:25: units.hourly.max: must be a multiple of the step 2 (nearest: 4 or 6), got 5"
+    " [unit-step]"
+)
+
 PACK = ("--policy-pack", str(ROOT / "policies"))
 
 GATES: dict[str, Callable[[Project], Finished]] = {
@@ -28,9 +33,9 @@ def test_a_bound_off_the_step_is_refused(gate: str, project: Project, seen: Seen
     told = GATES[gate](project)
 
     assert told.code != 0
-    assert "stacks/first/chat.yaml:5:" in told.output
-    assert "[unit-step]" in told.output
+    assert SAID in told.output
     assert "Traceback" not in told.output
+    assert "unhandled" not in told.output
     assert before == seen.written("first")
 
 
