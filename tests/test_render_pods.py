@@ -45,6 +45,27 @@ def test_instances_fit_their_machines() -> None:
                 assert int(asked["memory"].removesuffix("Mi")) * each <= role.memory_gib_per_machine * 1024
 
 
+def test_engines_fill_machines_before_they_take_another() -> None:
+    """Engines wish to be where others of their stack and billing are, of any team, as the plan counts machines."""
+    for workload in of_kind("Deployment"):
+        if workload.name.endswith("-router"):
+            continue
+        template = pod_templates(workload)[0]
+        wishes = template["spec"]["affinity"]["podAffinity"][
+            "preferredDuringSchedulingIgnoredDuringExecution"
+        ]
+        labels = template["metadata"]["labels"]
+        ours = {name: labels[name] for name in (names.LABEL_STACK, names.LABEL_BILLING)}
+
+        assert [
+            {
+                "topologyKey": "kubernetes.io/hostname",
+                "labelSelector": {"matchLabels": ours},
+                "namespaceSelector": {},
+            }
+        ] == [wish["podAffinityTerm"] for wish in wishes]
+
+
 def test_containers_are_locked_down() -> None:
     """No container may write to its root, gain rights, or keep capabilities; no engine has a token."""
     for _, container in containers():
@@ -74,8 +95,8 @@ def test_no_argument_is_filled_in_by_kubernetes() -> None:
         {
             "chat": {
                 **ENDPOINTS["chat"],
-                "model": {"name": "ft", "base": "qwen3-32b", "weights": "hf://acme/ft@v$$(HOME)"},
-                "adapters": ({"name": "tone", "source": "hf://acme/$(HF_TOKEN)", "rank": 16},),
+                "model": {"name": "ft", "base": "qwen3-32b", "weights": "s3://models/$$(HOME)"},
+                "adapters": ({"name": "tone", "source": "s3://loras/$(HF_TOKEN)", "rank": 16},),
                 "engine_args": {"chat-template": "$(HF_TOKEN) $x $$"},
             }
         }
@@ -85,8 +106,8 @@ def test_no_argument_is_filled_in_by_kubernetes() -> None:
     args, fetch = spec["containers"][0]["args"], spec["initContainers"][0]["command"]
 
     assert "--chat-template=$$(HF_TOKEN) $$x $$$$" in args
-    assert "--revision=v$$$$(HOME)" in args
-    assert "acme/$$(HF_TOKEN)" in fetch
+    assert "s3://models/$$$$(HOME)" in args
+    assert "s3://loras/$$(HF_TOKEN)/" in fetch
 
 
 def test_every_mount_has_its_volume() -> None:

@@ -2,7 +2,15 @@
 
 from infra import names
 from infra.plan.model import Billing, EndpointPlan, RolePlan
-from infra.render.manifest import SKIP_AWAIT, TIMEOUT_SECONDS, Json, Manifest, endpoint_object, role_selector
+from infra.render.manifest import (
+    SKIP_AWAIT,
+    TIMEOUT_SECONDS,
+    Json,
+    JsonObject,
+    Manifest,
+    endpoint_object,
+    role_selector,
+)
 from infra.render.pods import engine_args, pod_template, workload_labels
 
 
@@ -19,7 +27,14 @@ def deployment(endpoint: EndpointPlan, role: RolePlan, billing: Billing, stack: 
         # Kubernetes gives up after 10 minutes by default; weights take longer.
         "progressDeadlineSeconds": endpoint.startup_timeout_seconds,
         "revisionHistoryLimit": 3,
-        "template": pod_template(endpoint, role, billing, stack, args=engine_args(endpoint, role)),
+        "template": pod_template(
+            endpoint,
+            role,
+            billing,
+            stack,
+            args=engine_args(endpoint, role),
+            affinity=_fill_machines(stack, billing),
+        ),
     }
     return endpoint_object(
         endpoint,
@@ -42,3 +57,21 @@ def await_annotations(endpoint: EndpointPlan, role: RolePlan, billing: Billing) 
     waits = {TIMEOUT_SECONDS: str(endpoint.startup_timeout_seconds)}
     may_sleep = billing == "hourly" and role.replicas.hourly_min == 0
     return {SKIP_AWAIT: "true"} if may_sleep else waits
+
+
+def _fill_machines(stack: str, billing: Billing) -> JsonObject:
+    """Return the wish to share a machine with other engines of the pool, whosever they are.
+
+    Why: the scheduler spreads pods by default, while a pool has as many machines as its engines fill. Two
+    small engines on a machine each may leave none for an engine that needs a whole one.
+    """
+    term: dict[str, Json] = {
+        "topologyKey": "kubernetes.io/hostname",
+        "labelSelector": {"matchLabels": {names.LABEL_STACK: stack, names.LABEL_BILLING: billing}},
+        "namespaceSelector": {},
+    }
+    return {
+        "podAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}]
+        }
+    }
