@@ -46,7 +46,7 @@ def test_instances_fit_their_machines() -> None:
 
 
 def test_engines_fill_machines_before_they_take_another() -> None:
-    """Engines wish to be where others of their stack and billing are, of any team, as the plan counts machines."""
+    """Engines wish to be where others of their stack and billing are, of any team, as plans count."""
     for workload in of_kind("Deployment"):
         if workload.name.endswith("-router"):
             continue
