@@ -17,8 +17,9 @@ from infra.local.progress import Progress
 STACK = "local"
 
 
-TAKE_OVER = {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true"}
-"""A killed `pulumi up` leaves objects that its state does not name. On this cluster all are ours."""
+TAKE_OVER = {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true", "PULUMI_K8S_ENABLE_PATCH_FORCE": "true"}
+"""A killed `pulumi up` leaves objects that its state does not name, under a field manager that nobody
+remembers. On this cluster all are ours."""
 
 
 class CommandError(Exception):

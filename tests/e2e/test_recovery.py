@@ -27,7 +27,7 @@ def test_a_killed_up_is_taken_up_again(project: Project, seen: Seen) -> None:
     assert project.pulumi("cancel", "--yes", "--stack", "first").code == 0
     refreshed = project.pulumi("refresh", "--yes", "--clear-pending-creates", "--stack", "first")
     assert refreshed.code == 0, refreshed.output
-    told = project.up(PULUMI_K8S_UPSERT_EXISTING_OBJECTS="true")
+    told = project.up(PULUMI_K8S_UPSERT_EXISTING_OBJECTS="true", PULUMI_K8S_ENABLE_PATCH_FORCE="true")
 
     assert told.code == 0, told.output
     wait_for({"serve": 2}, lambda: dict(seen.ready_pods("first", "draft")))
