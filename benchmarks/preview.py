@@ -23,7 +23,6 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 import yaml
-from infra.render.make import render
 from rich.console import Console
 from rich.table import Table
 
@@ -37,6 +36,7 @@ from infra.local.progress import Progress
 from infra.order import ordered
 from infra.plan.document import endpoint_properties, fleet_properties, node_pool_properties, team_properties
 from infra.plan.make import make_plan
+from infra.render.make import render
 from infra.spec.load import load_stack
 from policies.judge import judge
 
