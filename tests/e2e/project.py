@@ -1,4 +1,4 @@
-"""A small project in a folder of its own, with its own cluster, and the commands people type in it."""
+"""A project in a folder of its own, and the commands that people type in it."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ from infra.plan.model import Plan
 
 ROOT = Path(__file__).parents[2]
 FILES = Path(__file__).parent / "project"
-STACKS = ("first", "second")
+PACK = ("--policy-pack", str(ROOT / "policies"))
 
 NOTHING: Mapping[str, str] = {}
 
@@ -32,16 +32,24 @@ class Finished:
 
 
 class Project:
-    """A copy of the test project, which tests may edit."""
+    """A copy of a project, the small one for tests unless said otherwise, which tests may edit."""
 
-    def __init__(self, root: Path, environment: Mapping[str, str]) -> None:
-        """Copy the test project to a folder; program and Python are those of this checkout."""
+    def __init__(
+        self,
+        root: Path,
+        environment: Mapping[str, str],
+        files: Path = FILES,
+        stacks: Sequence[str] = ("first", "second"),
+    ) -> None:
+        """Copy a project to a folder; program and Python are those of this checkout."""
         self.root = root
         self.environment = environment
-        shutil.copytree(FILES, root, dirs_exist_ok=True)
-        for name in ("infra", ".venv"):
+        for folder in ("stacks", "templates"):
+            shutil.copytree(files / folder, root / folder)
+        shutil.copy(files / "Pulumi.yaml", root)
+        for name in ("infra", "policies", ".venv"):
             (root / name).symlink_to(ROOT / name)
-        for stack in STACKS:
+        for stack in stacks:
             begun = self.pulumi("stack", "init", stack)
             assert begun.code == 0, begun.output
         self._written = self._texts()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.project import ROOT, Finished, Project
+from tests.e2e.project import PACK, ROOT, Finished, Project
 from tests.e2e.seen import Seen
 
 pytestmark = pytest.mark.cluster
@@ -13,8 +13,6 @@ SAID = (
     "stacks/first/chat.yaml:6:25: units.hourly.max: must be a multiple of the step 2 (nearest: 4 or 6), got 5"
     " [unit-step]"
 )
-
-PACK = ("--policy-pack", str(ROOT / "policies"))
 
 GATES: dict[str, Callable[[Project], Finished]] = {
     "modelunits check": lambda project: project.modelunits("check", "first"),
