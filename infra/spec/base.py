@@ -73,7 +73,17 @@ FrozenMap = Annotated[Mapping[K, V], AfterValidator(_freeze), WrapSerializer(_th
 NAME = r"^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$"
 CATALOG_NAME = r"^[a-z0-9]([-.a-z0-9]{0,61}[a-z0-9])?$"
 EXTENDS_TARGET = rf"^{NAME[1:-1]}/{NAME[1:-1]}$"
-WEIGHTS = r"^(hf|s3|pvc)://[^\s]+$"
+_HF_NAME = r"[A-Za-z0-9_][-A-Za-z0-9_.]{0,95}"
+_CLAIM = r"[a-z0-9]([-a-z0-9]{0,55}[a-z0-9])?"
+"""Short enough for the name of the volume that mounts it."""
+_PATH = r"(/[A-Za-z0-9_][-A-Za-z0-9_.]*)*"
+"""Without `..`, which Kubernetes refuses."""
+WEIGHTS = (
+    rf"^(hf://{_HF_NAME}(/{_HF_NAME})?(@[A-Za-z0-9][-A-Za-z0-9_./]*)?"
+    rf"|s3://[A-Za-z0-9][-A-Za-z0-9_.]*(/[^\s]*)?"
+    rf"|pvc://{_CLAIM}{_PATH})$"
+)
+"""An engine reads its model from the first word, so that none may begin with a dash."""
 URL = r"^https?://[^\s]+$"
 CURRENCY = r"^[A-Z]{3}$"
 WORD = r"^[^\s]+$"
@@ -82,7 +92,7 @@ PATTERN_WORDS = {
     NAME: "must be 1 to 30 lower-case letters, digits or hyphens, a letter first and no hyphen last",
     CATALOG_NAME: "must be 1 to 63 lower-case letters, digits, dots or hyphens, the last two only inside",
     EXTENDS_TARGET: "must be <stack>/<endpoint>, such as dev/chat",
-    WEIGHTS: "must be hf://<repository>, s3://<bucket>/<prefix> or pvc://<claim>/<path>",
+    WEIGHTS: "must be hf://<owner>/<name>[@<revision>], s3://<bucket>/<prefix> or pvc://<claim>/<path>",
     URL: "must be an http:// or https:// address without spaces",
     CURRENCY: "must be a currency code of three capitals, such as USD",
     WORD: "must be one word without spaces",

@@ -21,6 +21,7 @@ from infra.spec.base import (
 from infra.spec.quantities import Duration
 
 Count = Annotated[int, Field(ge=0, le=100_000)]
+TokensPerSecond = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Weights = Annotated[str, StringConstraints(pattern=WEIGHTS)]
 ExtendsTarget = Annotated[str, StringConstraints(pattern=EXTENDS_TARGET)]
 EngineArg = str | int | float | bool
@@ -95,9 +96,9 @@ class Units(Spec):
 class Throughput(Spec):
     """Hourly capacity asked for in tokens per second, input and output together."""
 
-    min: Count = 0
+    min: TokensPerSecond = 0
     """Tokens/s that are always available; a multiple of the chunk."""
-    max: Count
+    max: TokensPerSecond
     """Tokens/s at peak; a multiple of the chunk."""
 
 

@@ -1,5 +1,6 @@
 """Facts about a place: `modelunits:environment` in `stacks/Pulumi.<stack>.yaml`."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -7,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from infra.spec.base import CURRENCY, URL, CatalogName, FrozenMap, Name, Person, Reason, Spec
+from infra.spec.base import CURRENCY, URL, CatalogName, Complaint, FrozenMap, Name, Person, Reason, Spec
 from infra.spec.endpoint import Count
 from infra.spec.quantities import MemoryGib
 
@@ -71,6 +72,11 @@ class MachineFacts(Spec):
     """For a machine that the catalog lacks: its main memory."""
     vcpus: int | None = Field(default=None, ge=1)
     """For a machine that the catalog lacks: its CPUs."""
+
+    def complaints(self) -> Iterable[Complaint]:
+        """Machines at most are no fewer than those that are paid by the month."""
+        if self.reserved > self.max:
+            yield ("max",), f"must be at least reserved, {self.reserved}, got {self.max}"
 
 
 class Team(Spec):
