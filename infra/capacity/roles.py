@@ -74,8 +74,8 @@ def role_stack(
                 kv_cache_dtype=str(args.get("kv-cache-dtype", "auto")),
             ),
         ),
-        max_model_len=_whole(args.get("max-model-len")),
-        max_num_seqs=_whole(args.get("max-num-seqs")),
+        max_model_len=read_size(args.get("max-model-len")),
+        max_num_seqs=read_size(args.get("max-num-seqs")),
         gpu_memory_utilization=float(utilization) if isinstance(utilization, int | float) else 0.9,
         precision=_ONLINE_QUANTIZATION.get(str(args.get("quantization"))),
     )
@@ -111,7 +111,7 @@ def most_sequences(roles: Mapping[str, RoleStack]) -> int:
     return stack.pool.count * instance.data_parallel * of_one_rank
 
 
-def _whole(value: object) -> int | None:
+def read_size(value: object) -> int | None:
     """Read a size as vLLM does; None where it says auto, or nothing that counts."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value if value > 0 else None

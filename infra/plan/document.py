@@ -177,6 +177,7 @@ def _role(role: RolePlan) -> dict[str, Json]:
         "tensor_parallel": role.tensor_parallel,
         "pipeline_parallel": role.pipeline_parallel,
         "data_parallel": role.data_parallel,
+        "layers": role.layers,
         "attention_heads": role.attention_heads,
         "kv_heads": role.kv_heads,
         "mla": role.mla,

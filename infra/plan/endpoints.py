@@ -122,6 +122,7 @@ def _roles(resolved: Resolved, stack: Stack, bought: plan.Units, step: int) -> I
             tensor_parallel=role.tensor_parallel,
             pipeline_parallel=role.pipeline_parallel,
             data_parallel=role.data_parallel,
+            layers=resolved.model.layers,
             attention_heads=attention.heads,
             kv_heads=attention.kv_heads,
             mla=attention.kind == "mla",

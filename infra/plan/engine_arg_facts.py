@@ -1,9 +1,10 @@
 """vLLM flags that people wrote, held against the pinned version's flags and against what is not theirs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
+from infra.capacity.roles import read_size
 from infra.catalog.model import EngineFlags, Flag
 from infra.plan.model import EngineArgFact
 from infra.spec.endpoint import EngineArg
@@ -14,6 +15,7 @@ OWNERS: Mapping[str, str] = MappingProxyType(
     {
         **dict.fromkeys(("model", "revision", "load-format"), _MODEL),
         "served-model-name": "the file's name",
+        "hf-token": "the Secret hf-token of the team's namespace, so that no file holds it",
         **dict.fromkeys(
             (
                 "tensor-parallel-size",
@@ -53,6 +55,21 @@ OWNERS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Who decides a flag that neither a template nor an endpoint may write."""
+
+_READ_BY_THE_PLAN: Mapping[str, tuple[Callable[[EngineArg], bool], str]] = MappingProxyType(
+    {
+        "gpu-memory-utilization": (
+            lambda value: isinstance(value, int | float) and 0 < value <= 1,
+            "a number above 0 and at most 1",
+        ),
+        "max-num-seqs": (lambda value: read_size(value) is not None, "a whole number from 1, such as 256"),
+        "max-model-len": (
+            lambda value: value in (-1, "-1", "auto") or read_size(value) is not None,
+            "a whole number from 1, such as 32768 or 32k, or auto",
+        ),
+    }
+)
+"""Flags that decide memory: where the plan cannot read one, it would count with the default instead."""
 
 _OWNED_PREFIXES = {"data-parallel-": _ROLES, "ssl-": _SERVER}
 
@@ -118,5 +135,7 @@ def _mistakes(name: str, value: EngineArg, flag: Flag) -> Iterator[str]:
             yield f"must be true, or left out: there is no --no-{name}"
     elif isinstance(value, bool):
         yield f"must have a value, got {str(value).lower()}"
+    elif (wanted := _READ_BY_THE_PLAN.get(name)) and not wanted[0](value):
+        yield f"must be {wanted[1]}, got {value}"
     elif flag.choices and str(value) not in (choices := [str(choice) for choice in flag.choices]):
         yield f"must be one of {', '.join(choices)}, got {value}"

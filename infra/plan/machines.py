@@ -1,12 +1,19 @@
 """Machines of an environment: the catalog's facts, with what the environment adds or overrides."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import get_args
 
+from infra import names
 from infra.catalog.model import Catalog, Gpu
+from infra.plan.model import Billing
 from infra.problems import Problem, allowed
 from infra.spec.environment import Environment, MachineFacts, NodeClass
 from infra.spec.stack import Written
+
+BILLINGS: tuple[Billing, ...] = get_args(Billing)
+MAX_LABEL_LENGTH = 63
+"""Of a label's value, by Kubernetes' rules."""
 
 DEFAULT_VCPUS = 8
 DEFAULT_MEMORY_GIB = 64.0
@@ -33,17 +40,27 @@ class Machine:
 
 
 def machines_of(
-    environment: Written[Environment], catalog: Catalog
+    stack: str, environment: Written[Environment], catalog: Catalog
 ) -> tuple[Mapping[str, Machine], tuple[Problem, ...]]:
     """Return the environment's usable machines, and what is wrong with the others and with their names."""
     machines: dict[str, Machine] = {}
     problems: list[Problem] = [*_unknown_names(environment)]
     for name, facts in environment.value.machines.items():
-        found = _complaints(environment, catalog, name, facts)
+        found = (*_long_name(stack, environment, name), *_complaints(environment, catalog, name, facts))
         problems += found
         if not found:
             machines[name] = _machine(environment.value, catalog, name, facts)
     return machines, tuple(problems)
+
+
+def _long_name(stack: str, environment: Written[Environment], name: str) -> Iterator[Problem]:
+    """Yield a problem where a node pool's name would be no label of its nodes."""
+    excess = max(len(names.node_pool_name(stack, name, billing)) for billing in BILLINGS) - MAX_LABEL_LENGTH
+    if excess > 0:
+        pool = names.node_pool_name(stack, "<machine>", "reserved")
+        message = f"machines.{name}: must be at most {len(name) - excess} characters long, because its node "
+        message += f"pool is called {pool}, got {len(name)}"
+        yield environment.source.problem(("machines", name), message, "machine-name")
 
 
 def _complaints(

@@ -28,7 +28,7 @@ class Planned:
 def make_plan(stack: Stack, catalog: Catalog, as_of: date) -> Planned:
     """Decide what will exist for a stack on a day."""
     environment = stack.environment.value
-    machines, machine_problems = machines_of(stack.environment, catalog)
+    machines, machine_problems = machines_of(stack.name, stack.environment, catalog)
     found = [
         resolve(written, stack, machines, catalog)
         for written in sorted(stack.endpoints, key=lambda written: written.name)

@@ -91,6 +91,7 @@ class RolePlan:
     tensor_parallel: int
     pipeline_parallel: int
     data_parallel: int
+    layers: int
     attention_heads: int
     kv_heads: int
     mla: bool

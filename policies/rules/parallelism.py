@@ -1,10 +1,10 @@
 """Parallel sizes fit the model and the machine.
 
 Tensor parallelism divides the attention heads, shares or repeats the KV heads evenly, and stays within one
-machine, whose GPUs NVLink connects. An instance over several machines has as many GPUs on each. Decode has
-at least the tensor parallelism of prefill unless the model keeps one latent KV for all heads (MLA); the
-Mooncake connector needs both equal. Sources: llm-d docs/operations/disaggregation/vllm.md and
-guides/pd-disaggregation.
+machine, whose GPUs NVLink connects. An instance over several machines has as many GPUs on each, in whole
+tensor-parallel groups. Every pipeline stage has a layer. Decode has at least the tensor parallelism of
+prefill unless the model keeps one latent KV for all heads (MLA); the Mooncake connector needs both equal.
+Sources: llm-d docs/operations/disaggregation/vllm.md and guides/pd-disaggregation.
 
 With a model of 64 attention heads on machines of 8 GPUs, this would **PASS**:
 
@@ -52,6 +52,14 @@ def _role(role: object) -> Iterator[str]:
     machines = whole(role, "machines_per_instance")
     if machines > 1 and gpus % machines:
         yield f"an instance must have as many GPUs on each of its {machines} machines, got {gpus} in all"
+    elif machines > 1 and tensor <= per_machine and gpus // machines % tensor:
+        yield (
+            f"the {gpus // machines} GPUs of an instance on each of its {machines} machines must be a "
+            f"multiple of tensor_parallel {tensor}: no layer is shared between machines"
+        )
+    pipeline, layers = whole(role, "pipeline_parallel"), whole(role, "layers")
+    if pipeline > layers:
+        yield f"pipeline_parallel must be at most the model's {layers} layers, got {pipeline}"
 
 
 def _pair(prefill: object, decode: object, connector: str) -> Iterator[str]:
