@@ -3,7 +3,6 @@
 The third gate, the policy pack, runs the same rules over what Pulumi registers.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -20,7 +19,7 @@ from infra.render.make import Manifest, render
 from infra.spec.load import load_stack
 from infra.spec.stack import Stack
 from policies.judge import Violation, judge
-from policies.levels import Levels, LevelsError, levels_from_config
+from policies.levels import Levels, LevelsError, levels_from_text
 from policies.rule import Resource
 
 
@@ -104,6 +103,6 @@ def _levels(root: Path, stack: str) -> Levels:
     if not file.exists():
         return {}
     try:
-        return levels_from_config(json.loads(file.read_text(encoding="utf-8")))
+        return levels_from_text(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise LevelsError(f"cannot be read as JSON: {error}") from None
+        raise LevelsError(f"cannot be read: {error}") from None

@@ -1,5 +1,6 @@
 """How much each rule weighs in a stack; `policies/config/<stack>.json` is a --policy-pack-config file."""
 
+import json
 from collections.abc import Mapping
 from typing import get_args
 
@@ -15,6 +16,21 @@ DEFAULT_LEVEL: Level = "mandatory"
 
 class LevelsError(Exception):
     """What was written as levels cannot be used."""
+
+
+def levels_from_text(text: str) -> Levels:
+    """Read levels from a file's text."""
+    try:
+        return levels_from_config(json.loads(text, object_pairs_hook=_without_repetition))
+    except (ValueError, RecursionError) as error:
+        raise LevelsError(f"cannot be read as JSON: {error}") from None
+
+
+def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    for index, (key, _) in enumerate(pairs):
+        if key in (earlier for earlier, _ in pairs[:index]):
+            raise LevelsError(f"{key}: is there twice")
+    return dict(pairs)
 
 
 def levels_from_config(document: object) -> Levels:

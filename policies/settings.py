@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from policies.exemptions import Exemption, exemptions_of
-from policies.levels import Levels, LevelsError, levels_from_config
+from policies.levels import Levels, LevelsError, levels_from_text
 
 _ENVIRONMENT, _AS_OF = "modelunits:environment", "modelunits:as-of"
 
@@ -62,6 +62,6 @@ def _levels(file: Path) -> Levels:
     if not file.is_file():
         return {}
     try:
-        return levels_from_config(json.loads(file.read_text(encoding="utf-8")))
+        return levels_from_text(file.read_text(encoding="utf-8"))
     except (ValueError, LevelsError) as error:
         raise SettingsError(f"policies/config/{file.name}: {error}") from None

@@ -123,6 +123,7 @@ def test_unknown_stack(project: Path) -> None:
     [
         ("no-such-ref", "git has no revision 'no-such-ref'"),
         ("--output=x", "'--output=x' is no git reference"),
+        ("", "'' is no git reference"),
     ],
 )
 def test_unknown_revision(project: Path, ref: str, said: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from infra.cli.main import app
+from infra.cli.main import app, main
 
 SMALL = Path(__file__).parent / "manifests" / "small"
 Render = Callable[[], tuple[int, str]]
@@ -107,6 +107,21 @@ def test_a_list_that_was_edited_removes_nothing_outside(render: Render, out: Pat
     code, _ = render()
 
     assert (0, "mine") == (code, precious.read_text())
+
+
+def test_a_folder_that_cannot_be_made_is_said_in_a_sentence(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the machine refuses ends the command with a message, never with a traceback."""
+    out = project / "Pulumi.yaml" / "rendered"
+    arguments = ["modelunits", "render", "test", f"--root={project}", f"--out={out}", "--as-of=2026-11-21"]
+    monkeypatch.setattr("sys.argv", arguments)
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.endswith("Not a directory\n")
 
 
 def test_a_stack_with_problems_is_not_rendered(render: Render, project: Path, out: Path) -> None:

@@ -20,5 +20,10 @@ app.add_typer(local.app, name="local")
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; a full disk or a folder without rights ends it with a message."""
+    try:
+        app()
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"modelunits: {where}{error.strerror or error}", err=True)
+        raise SystemExit(1) from None

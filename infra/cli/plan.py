@@ -52,7 +52,7 @@ def plan(
     if loaded.stack is None:
         fail_with(SpecError(loaded.problems))
     planned = make_plan(loaded.stack, load_catalog(), day)
-    diff = compare(_plan_at(root, against, stack, day), planned.plan) if against else None
+    diff = compare(_plan_at(root, against, stack, day), planned.plan) if against is not None else None
     if output is PlanFormat.JSON:
         print(
             json.dumps(document(planned.plan) | ({"changes": diff_document(diff)} if diff else {}), indent=2)

@@ -19,7 +19,7 @@ def revision(root: Path, ref: str) -> Iterator[Path]:
 
     Why `git archive`: it leaves the working tree, the index and the list of work trees as they are.
     """
-    if ref.startswith("-"):
+    if not ref or ref.startswith("-"):
         raise RevisionError(f"{ref!r} is no git reference")
     archived = io.BytesIO(_archive(root, ref))
     with TemporaryDirectory(prefix="modelunits-") as folder:

@@ -9,7 +9,7 @@ import pytest
 from infra.catalog.load import load_catalog
 from policies.engine_metrics import VLLM_METRICS, VLLM_VERSION
 from policies.exemptions import WrittenExemption, exemptions_of
-from policies.levels import LevelsError, levels_from_config
+from policies.levels import LevelsError, levels_from_config, levels_from_text
 from policies.promql import metric_names
 from policies.reading import at
 from policies.reference import rules_page
@@ -36,6 +36,20 @@ def test_levels_are_written_as_words_or_objects() -> None:
 
     expected = {"unit-step": "advisory", "isolation": "disabled", "lora-fit": "mandatory"}
     assert expected == levels_from_config(document)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "cannot be read as JSON: "),
+        ("[" * 100_000, "cannot be read as JSON: maximum recursion depth"),
+        ('{"isolation": "mandatory", "isolation": "disabled"}', "isolation: is there twice"),
+    ],
+)
+def test_text_that_is_no_levels_is_refused(text: str, message: str) -> None:
+    """A file that is broken, or that says two things, is never taken for one of them."""
+    with pytest.raises(LevelsError, match=f"^{message}"):
+        levels_from_text(text)
 
 
 def test_all_levels_every_rule_that_is_not_named() -> None:
@@ -93,7 +107,7 @@ def test_stack_of_another_program_has_no_levels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "policies/config/dev.json: Expecting property name"),
+        ("{", "policies/config/dev.json: cannot be read as JSON: Expecting property name"),
         ('{"unit-stpe": "advisory"}', "policies/config/dev.json: unit-stpe: no such rule"),
     ],
 )
