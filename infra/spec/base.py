@@ -84,7 +84,8 @@ WEIGHTS = (
     rf"|pvc://{_CLAIM}{_PATH})$"
 )
 """An engine reads its model from the first word, so that none may begin with a dash."""
-URL = r"^https?://[^\s]+$"
+URL = r"^https?://[^\s/@]+(/[^\s]*)?$"
+"""Without a user's name and password: addresses are readable by everybody who may see the objects."""
 CURRENCY = r"^[A-Z]{3}$"
 WORD = r"^[^\s]+$"
 
@@ -93,7 +94,7 @@ PATTERN_WORDS = {
     CATALOG_NAME: "must be 1 to 63 lower-case letters, digits, dots or hyphens, the last two only inside",
     EXTENDS_TARGET: "must be <stack>/<endpoint>, such as dev/chat",
     WEIGHTS: "must be hf://<owner>/<name>[@<revision>], s3://<bucket>/<prefix> or pvc://<claim>/<path>",
-    URL: "must be an http:// or https:// address without spaces",
+    URL: "must be an http:// or https:// address without spaces, user name and password",
     CURRENCY: "must be a currency code of three capitals, such as USD",
     WORD: "must be one word without spaces",
 }
