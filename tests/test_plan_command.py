@@ -110,6 +110,17 @@ def test_problems_leave_the_rest_planned(project: Path) -> None:
     assert result.stderr.startswith("stacks/test/chat.yaml:3:11: template: no template pears; ")
 
 
+def test_the_day_of_the_stack_is_the_day_of_the_plan(project: Path) -> None:
+    """The day that a stack's file sets counts for commands as it does for `pulumi up`; --as-of goes first."""
+    shutil.copytree(FOLDER / "purchases" / "stacks", project / "stacks", dirs_exist_ok=True)
+    file = project / "stacks" / "Pulumi.test.yaml"
+    text = file.read_text()
+    file.write_text(text.replace("config:\n", 'config:\n  modelunits:as-of: "2099-01-01"\n', 1))
+
+    assert run(project, "test", "--as-of=2099-01-01").stdout == run(project, "test").stdout
+    assert run(project, "test", "--as-of=2026-11-21").stdout != run(project, "test").stdout
+
+
 def test_unknown_stack(project: Path) -> None:
     """A stack that does not exist is a problem that names those that do."""
     result = run(project, "tset")

@@ -9,6 +9,7 @@ import typer
 from infra.check import check_stack
 from infra.plan.model import Plan
 from infra.problems import SpecError
+from infra.spec.load import written_day
 
 
 def _project_root(given: Path | None) -> Path:
@@ -40,13 +41,18 @@ Root = Annotated[
 ]
 AsOf = Annotated[
     date | None,
-    typer.Option(parser=_date, metavar="DATE", help="The day on which purchases count; default: today."),
+    typer.Option(
+        parser=_date, metavar="DATE", help="The day on which purchases count; default: the stack's, or today."
+    ),
 ]
 
 
-def today() -> date:
-    """Return the date on this machine; the only clock of the commands."""
-    return date.today()
+def day_of(root: Path, stack: str, as_of: date | None) -> date:
+    """Return the day to judge on: as asked for, as the stack's file sets it, or today by this machine.
+
+    Why the stack's file: the program and the policy pack read it, and all gates agree.
+    """
+    return as_of or written_day(root, stack) or date.today()
 
 
 def fail(message: str) -> NoReturn:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from infra.check import Checked, check_stack
-from infra.cli.arguments import AsOf, Root, fail, today
+from infra.cli.arguments import AsOf, Root, day_of, fail
 from infra.problems import Problem
 from infra.spec.load import stack_names
 
@@ -32,7 +32,7 @@ def check(
     chosen = stacks or stack_names(root)
     if not chosen:
         fail("there is no stacks/Pulumi.<stack>.yaml to check")
-    checked = {name: check_stack(root, name, as_of or today()) for name in chosen}
+    checked = {name: check_stack(root, name, day_of(root, name, as_of)) for name in chosen}
     print(_FORMATS[output](checked))
     if any(one.problems for one in checked.values()):
         raise typer.Exit(1)

@@ -14,7 +14,7 @@ from rich.table import Table as TerminalTable
 from rich.text import Text
 
 from infra.catalog.load import load_catalog
-from infra.cli.arguments import AsOf, Root, StackName, fail, fail_with, today
+from infra.cli.arguments import AsOf, Root, StackName, day_of, fail, fail_with
 from infra.cli.revision import RevisionError, revision
 from infra.plan.compare import PlanDiff, compare, diff_document
 from infra.plan.document import document
@@ -47,12 +47,12 @@ def plan(
     output: Annotated[PlanFormat, typer.Option("--format", help="How to print.")] = PlanFormat.TABLE,
 ) -> None:
     """Show what a stack comes to: units, GPUs, machines and cost; exit code 1 where something is left out."""
-    day = as_of or today()
+    judged_on = day_of(root, stack, as_of)
     loaded = load_stack(root, stack)
     if loaded.stack is None:
         fail_with(SpecError(loaded.problems))
-    planned = make_plan(loaded.stack, load_catalog(), day)
-    diff = compare(_plan_at(root, against, stack, day), planned.plan) if against is not None else None
+    planned = make_plan(loaded.stack, load_catalog(), judged_on)
+    diff = compare(_plan_at(root, against, stack, judged_on), planned.plan) if against is not None else None
     if output is PlanFormat.JSON:
         print(
             json.dumps(document(planned.plan) | ({"changes": diff_document(diff)} if diff else {}), indent=2)

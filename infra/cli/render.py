@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.arguments import AsOf, Root, StackName, fail, plan_or_fail, today
+from infra.cli.arguments import AsOf, Root, StackName, day_of, fail, plan_or_fail
 from infra.render.files import files
 from infra.render.make import render as manifests_of
 
@@ -20,7 +20,7 @@ def render(
     as_of: AsOf = None,
 ) -> None:
     """Write every Kubernetes object of a stack to a file of its own, for Argo CD or Flux to apply."""
-    texts = files(manifests_of(plan_or_fail(root, stack, as_of or today())))
+    texts = files(manifests_of(plan_or_fail(root, stack, day_of(root, stack, as_of))))
     written = _written_before(out)
     foreign = [path for path in texts if path not in written and _differs(out / path, texts[path])]
     if foreign:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from infra.cli.arguments import Root, StackName, fail, plan_or_fail, today
+from infra.cli.arguments import Root, StackName, day_of, fail, plan_or_fail
 from infra.local.control_plane import CONTEXT
 from infra.local.folders import folders
 from infra.plan.model import Plan
@@ -47,7 +47,7 @@ def status(
     output: Annotated[StatusFormat, typer.Option("--format", help="How to print.")] = StatusFormat.TABLE,
 ) -> None:
     """Show each endpoint's state, units, GPUs and nodes, read from the cluster of the stack."""
-    plan = plan_or_fail(root, stack, today())
+    plan = plan_or_fail(root, stack, day_of(root, stack, None))
     console = Console()
     # Ids are there to be copied: a narrow terminal wraps lines, but no cell is cut.
     console.width = max(console.width, TABLE_WIDTH)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,10 +10,10 @@ from immutabledict import immutabledict
 
 from infra.problems import Problem, allowed
 from infra.spec import nodes
-from infra.spec.base import CATALOG_NAME, EXTENDS_TARGET, NAME, Spec
+from infra.spec.base import CATALOG_NAME, EXTENDS_TARGET, NAME, PATTERN_WORDS, Spec
 from infra.spec.document import Document, value_at
 from infra.spec.endpoint import Endpoint
-from infra.spec.environment import ENVIRONMENT, SETTINGS, Environment
+from infra.spec.environment import AS_OF, ENVIRONMENT, SETTINGS, Environment
 from infra.spec.extends import merge
 from infra.spec.files import Files
 from infra.spec.locate import shown
@@ -48,6 +49,20 @@ def stack_names(root: Path) -> tuple[str, ...]:
     return _stack_names(Files(root))
 
 
+def written_day(root: Path, stack: str) -> date | None:
+    """Return the day that a stack's file sets for purchases and exemptions, or None where it sets none."""
+    files = Files(root)
+    settings = _settings(files, f"stacks/Pulumi.{stack}.yaml") if stack in _stack_names(files) else None
+    return _day(settings[AS_OF]) if settings and AS_OF in settings else None
+
+
+def _day(node: nodes.Node) -> date | None:
+    try:
+        return date.fromisoformat(node.text) if isinstance(node, nodes.Scalar) else None
+    except ValueError:
+        return None
+
+
 def _stack_names(files: Files) -> tuple[str, ...]:
     found = (_STACK_FILE.fullmatch(path.name) for path in files.folder("stacks"))
     return tuple(match[1] for match in found if match)
@@ -60,6 +75,7 @@ def _stack(files: Files, name: str) -> Stack | None:
         files.complain(f"stacks/Pulumi.{name}.yaml", message, "unknown-stack")
         return None
     folder = f"stacks/{name}"
+    _complain_of_environments(files)
     files.complain_of_names(folder, NAME)
     files.complain_of_names("templates", CATALOG_NAME)
     project = _project(files)
@@ -88,25 +104,41 @@ def _project(files: Files) -> str | None:
     return None
 
 
+def _complain_of_environments(files: Files) -> None:
+    for path in files.folder("stacks"):
+        is_environment = path.name.startswith("Pulumi.") and path.suffix.lower() in (".yaml", ".yml")
+        if is_environment and not _STACK_FILE.fullmatch(path.name):
+            message = f"must be called Pulumi.<stack>.yaml; the stack's name {PATTERN_WORDS[NAME]}"
+            files.complain(f"stacks/{path.name}", message, "file")
+
+
 def _environment(files: Files, stack: str) -> Written[Environment] | None:
     file = f"stacks/Pulumi.{stack}.yaml"
-    entries = files.entries(file, files.node(file))
-    if entries is None:
-        return None
-    if "config" not in entries:
-        files.complain(file, f"config: is required; it holds {ENVIRONMENT}", "schema")
-        return None
-    settings = files.entries(file, entries["config"], "config")
+    settings = _settings(files, file)
     if settings is None:
         return None
     for key, node in settings.items():
         if key.startswith("modelunits:") and key not in SETTINGS:
             message = f"config: unknown key {shown(key)}; {allowed(SETTINGS, key)}"
             files.complain(file, message, "unknown-key", node)
+    if AS_OF in settings and _day(settings[AS_OF]) is None:
+        files.complain(file, f"{AS_OF}: must be a day such as 2026-12-31", "schema", settings[AS_OF])
     if ENVIRONMENT not in settings:
-        files.complain(file, f"config: {ENVIRONMENT} is required", "schema", entries["config"])
+        entries = files.entries(file, files.node(file)) or {}
+        files.complain(file, f"config: {ENVIRONMENT} is required", "schema", entries.get("config"))
         return None
     return _written(files, Environment, stack, files.document_in(file, settings[ENVIRONMENT]))
+
+
+def _settings(files: Files, file: str) -> dict[str, nodes.Node] | None:
+    """Return a stack's configuration by key, or None after saying why there is none."""
+    entries = files.entries(file, files.node(file))
+    if entries is None:
+        return None
+    if "config" not in entries:
+        files.complain(file, f"config: is required; it holds {ENVIRONMENT}", "schema")
+        return None
+    return files.entries(file, entries["config"], "config")
 
 
 def _template(files: Files, stem: str) -> Written[Template] | None:
