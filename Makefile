@@ -5,6 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	&& echo $$python && break; done)
 BIN := .venv/bin
 FAST := not cluster and not vllm and not slow
+COVERED := $(addprefix --cov=,infra/spec infra/plan infra/render policies) --cov-branch --cov-fail-under=95
 
 .PHONY: help up down test check schemas docs catalog golden setup tools
 
@@ -18,8 +19,8 @@ down: ## take everything away again, but the cache folder
 	@if [ -x $(BIN)/modelunits ]; then $(BIN)/modelunits local down --all; fi
 	@$(or $(PYTHON),python3) infra/local/virtual_environment.py --remove
 
-test: tools ## every test
-	$(BIN)/pytest -q -n auto -m "$(FAST)"
+test: tools ## every test; 95 % of the branches of specs, plans, manifests and rules
+	$(BIN)/pytest -q -n auto -m "$(FAST)" $(COVERED) --cov-report=term:skip-covered
 	$(BIN)/pytest -q -m "cluster or vllm or slow"
 
 check: setup ## the fast loop: style, types, layers, unit tests
