@@ -45,7 +45,8 @@ def resolve(
     problems += _unknown(written, "template", endpoint.template, stack.templates)
     problems += _unknown_model(written, base, catalog)
     if template is not None:
-        problems += _template_problems(template, stack, catalog)
+        problems += _machine_problems(written, template, stack, catalog)
+        problems += _template_problems(template, catalog)
     if template is None or model is None:
         return tuple(problems)
     tier = _tier(written, template.value, base)
@@ -86,13 +87,35 @@ def _unknown_model(written: Written[Endpoint], base: str, catalog: Catalog) -> I
         yield written.source.problem(path, message, "unknown-model")
 
 
-def _template_problems(template: Written[Template], stack: Stack, catalog: Catalog) -> Iterator[Problem]:
-    """Yield what a template names and nobody knows; the template's file is where to mend it."""
+def _machine_problems(
+    written: Written[Endpoint], template: Written[Template], stack: Stack, catalog: Catalog
+) -> Iterator[Problem]:
+    """Yield the machines that a stack lacks.
+
+    Why in the endpoint's file where the catalog knows them: a template that is right, in the wrong stack.
+    """
+    machines = stack.environment.value.machines
     for role, facts in template.value.roles.items():
-        if facts.machine not in stack.environment.value.machines:
-            known = allowed(stack.environment.value.machines, facts.machine)
-            message = f"roles.{role}.machine: stack {stack.name} has no machine {facts.machine}; {known}"
+        if facts.machine in machines:
+            continue
+        lacks = f"stack {stack.name} has no machine {facts.machine}"
+        if facts.machine in catalog.machines:
+            fitting = [
+                name
+                for name, other in stack.templates.items()
+                if all(one.machine in machines for one in other.value.roles.values())
+            ]
+            message = (
+                f"template: {lacks}, which role {role} of {written.value.template} needs; {allowed(fitting)}"
+            )
+            yield written.source.problem(("template",), message, "unknown-machine")
+        else:
+            message = f"roles.{role}.machine: {lacks}; {allowed(machines, facts.machine)}"
             yield template.source.problem(("roles", role, "machine"), message, "unknown-machine")
+
+
+def _template_problems(template: Written[Template], catalog: Catalog) -> Iterator[Problem]:
+    """Yield what a template names and nobody knows; the template's file is where to mend it."""
     version = template.value.engine.version
     flags = catalog.engines.get(version)
     if flags is None:
