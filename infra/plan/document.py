@@ -131,7 +131,7 @@ def endpoint_properties(endpoint: EndpointPlan) -> dict[str, Json]:
             "max_groups": endpoint.scaling.max_groups,
         },
         "sleep_after_seconds": endpoint.scaling.sleep_after_seconds,
-        "cost": _cost(endpoint.cost),
+        "cost": {**_cost(endpoint.cost), "per_million_tokens": endpoint.cost.per_million_tokens},
         "adapters": [
             {"name": each.name, "source": each.source, "rank": each.rank} for each in endpoint.adapters
         ],
@@ -238,5 +238,4 @@ def _cost(cost: Cost) -> dict[str, Json]:
         "reserved_monthly": cost.reserved_monthly,
         "hourly_min": cost.hourly_min,
         "hourly_max": cost.hourly_max,
-        "per_million_tokens": cost.per_million_tokens,
     }

@@ -23,7 +23,7 @@ def summary(plan: Plan) -> str:
 
 
 def changes(diff: PlanDiff) -> Table:
-    """Return a row for each thing that changes, totals last."""
+    """Return a row for each thing that changes, totals last; of the columns those that say something."""
     rows = [
         *(_row(f"endpoint {change.name}", change) for change in diff.endpoints),
         *(_row(f"node pool {change.name}", change) for change in diff.node_pools),
@@ -32,8 +32,11 @@ def changes(diff: PlanDiff) -> Table:
         totals = Change(name="total", kind="changed", facts=diff.totals, settings=())
         rows.append(_row("total", totals))
     headings = ("What", "Change", "Units", "GPUs", "Machines", "Cost", "Other")
+    filled = [place for place in range(len(headings)) if any(row[place] for row in rows)]
     return Table(
-        title="Changes", columns=tuple(Column(heading=heading) for heading in headings), rows=tuple(rows)
+        title="Changes",
+        columns=tuple(Column(heading=headings[place]) for place in filled),
+        rows=tuple(tuple(row[place] for place in filled) for row in rows),
     )
 
 
