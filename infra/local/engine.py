@@ -99,6 +99,8 @@ def local_variables(where: Folders) -> dict[str, str]:
         "PULUMI_CONFIG_PASSPHRASE": "",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "KUBECONFIG": str(where.kubeconfig),
+        # Else kubectl keeps what it learns of the API server in the user's ~/.kube.
+        "KUBECACHEDIR": str(where.cluster / "kubectl-cache"),
     }
 
 

@@ -110,7 +110,7 @@ def test_nothing_changes_the_second_time(where: Folders) -> None:
 def test_the_environment_keeps_the_users_own_pulumi_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Home, backend and kubeconfig are of the checkout; our programs come first, once."""
+    """Home, backend, kubeconfig and what kubectl keeps are of the checkout; our programs come first, once."""
     where = folders(tmp_path)
     monkeypatch.setenv("PATH", f"{where.programs}:/bin")
     environment = pulumi_environment(tmp_path)
@@ -120,6 +120,7 @@ def test_the_environment_keeps_the_users_own_pulumi_apart(
         "PULUMI_BACKEND_URL": f"file://{tmp_path}/.modelunits/state",
         "PULUMI_CONFIG_PASSPHRASE": "",
         "KUBECONFIG": str(tmp_path / ".modelunits/cluster/kubeconfig.yaml"),
+        "KUBECACHEDIR": str(tmp_path / ".modelunits/cluster/kubectl-cache"),
     }
     assert expected == {name: environment[name] for name in expected}
 
