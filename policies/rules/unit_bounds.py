@@ -56,7 +56,7 @@ def _fleet(resource: Resource) -> Iterator[Finding]:
         if used > limit:
             yield Finding(
                 ("machines", machine, "reserved"),
-                f"must be at least {used}: the endpoints' reserved units of {machine} fill {used} machines, "
+                f"must be at least {used}: so many machines {machine} the endpoints' reserved units fill, "
                 f"got {limit}",
             )
 
