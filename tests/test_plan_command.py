@@ -161,6 +161,19 @@ def test_unusable_revision(project: Path) -> None:
     )
 
 
+def test_a_revision_with_problems_says_what_it_leaves_out(project: Path) -> None:
+    """An endpoint that could not be planned then looks new; the reason is said beside the plan."""
+    file = project / "stacks" / "test" / "odd.yaml"
+    file.write_text("team: search\n", encoding="utf-8")
+    git(project, "add", "--all")
+    git(project, "-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-q", "-m", "broken")
+    file.unlink()
+    result = run(project, "test", "--against", "HEAD")
+
+    assert result.exit_code == 0
+    assert result.stderr.startswith("modelunits: left out as of HEAD: stacks/test/odd.yaml:1:1: ")
+
+
 def test_no_git(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where git is not installed, the command says so."""
     monkeypatch.setenv("PATH", "")

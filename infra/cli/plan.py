@@ -76,7 +76,10 @@ def _plan_at(root: Path, ref: str, stack: str, day: date) -> Plan | None:
         fail(str(error))
     if loaded.stack is None:
         fail(f"{stack} cannot be planned as of {ref}: {loaded.problems[0]}")
-    return make_plan(loaded.stack, load_catalog(), day).plan
+    planned = make_plan(loaded.stack, load_catalog(), day)
+    for problem in (*loaded.problems, *planned.problems):
+        typer.echo(f"modelunits: left out as of {ref}: {problem}", err=True)
+    return planned.plan
 
 
 def _print(plan: Plan, diff: PlanDiff | None, against: str | None) -> None:
