@@ -102,15 +102,18 @@ def main() -> None:
     """Measure and print."""
     options = _options()
     console = Console()
+    # As infra/__main__.py does.
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
     with TemporaryDirectory(prefix="modelunits-benchmark-") as scratch:
         console.print(in_process(Path(scratch), options.endpoints, options.pairs))
         console.print(previews(Path(scratch) / "previews", options.pairs))
 
 
 def in_process(scratch: Path, counts: Sequence[int], runs: int) -> Table:
-    """Return the seconds of each stage, and how they grow with the number of endpoints."""
-    table = Table("endpoints", "load", "plan", "render", "rules", "all", "per endpoint, against the fewest")
-    first: float | None = None
+    """Return the seconds of each stage; growth is 1.00 where time grows as the number of endpoints does."""
+    table = Table("endpoints", "load", "plan", "render", "rules", "all", "growth")
+    before: tuple[int, float] | None = None
     for count in counts:
         root = scratch / f"stages-{count}"
         root.mkdir()
@@ -118,9 +121,10 @@ def in_process(scratch: Path, counts: Sequence[int], runs: int) -> Table:
         stages = [_stages(root, count) for _ in range(runs)]
         seconds = {name: median(run[name] for run in stages) for name in stages[0]}
         whole = median(sum(run.values()) for run in stages)
-        first = first or whole / count
         cells = [f"{value:.2f} s" for value in (*seconds.values(), whole)]
-        table.add_row(str(count), *cells, f"{whole / count / first:.2f}")
+        growth = whole / before[1] / (count / before[0]) if before else None
+        before = (count, whole)
+        table.add_row(str(count), *cells, f"{growth:.2f}" if growth else "")
     return table
 
 
