@@ -35,7 +35,7 @@ def _workload(billing: str, wanted: int, ready: int, **more: object) -> Workload
 
 
 def _pod(**more: object) -> PodSeen:
-    return replace(PodSeen(endpoint="chat", name="chat-0", node=None), **more)  # type: ignore[arg-type]
+    return replace(PodSeen(endpoint="chat", role="serve", name="chat-0", node=None), **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_an_endpoint_has_one_state_with_its_reason(
 
 
 def test_units_gpus_nodes_and_age_are_counted() -> None:
-    """Ready units hold their GPUs; nodes are counted once; the age is the oldest workload's."""
+    """Ready units hold their GPUs; nodes of engines are counted once; the age is the oldest workload's."""
     workloads = [_workload("reserved", 2, 2), _workload("hourly", 2, 1)]
-    pods = [_pod(node="a"), _pod(node="a"), _pod(node="b")]
+    pods = [_pod(node="a"), _pod(node="a"), _pod(node="b"), _pod(node="c", role="router")]
 
     (seen,) = states(_plan(2), workloads, pods, NOW)
 

@@ -164,6 +164,7 @@ def _pod(item: _Object) -> PodSeen:
     metadata, status = item["metadata"], item.get("status", {})
     return PodSeen(
         endpoint=metadata["labels"][names.LABEL_ENDPOINT],
+        role=metadata["labels"][names.LABEL_ROLE],
         name=metadata["name"],
         node=item["spec"].get("nodeName"),
         unschedulable_since=next(

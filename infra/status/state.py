@@ -35,6 +35,7 @@ class PodSeen:
     """A pod of an endpoint."""
 
     endpoint: str
+    role: str
     name: str
     node: str | None
     unschedulable_since: datetime | None = None
@@ -95,7 +96,7 @@ def _state(
         units_min=endpoint.units.min,
         units_max=endpoint.units.max,
         gpus=sum(w.ready * gpus_of_role.get(w.role, 0) for w in workloads),
-        nodes=tuple(sorted({pod.node for pod in pods if pod.node})),
+        nodes=tuple(sorted({pod.node for pod in pods if pod.node and pod.role in gpus_of_role})),
         age_seconds=int((now - min(w.created for w in workloads)).total_seconds()) if workloads else None,
     )
 
