@@ -43,12 +43,15 @@ def _text(checked: dict[str, Checked]) -> str:
     lines += [f"warning: {warning}" for warning in _unique(one.warnings for one in checked.values())]
     for name, one in checked.items():
         endpoints = len(one.plan.endpoints) if one.plan else 0
-        lines.append(f"{name}: {endpoints} endpoints, {_count(one.problems)}, {len(one.warnings)} warnings")
+        lines.append(
+            f"{name}: {_count(endpoints, 'endpoint')}, {_count(len(one.problems), 'problem')}, "
+            f"{_count(len(one.warnings), 'warning')}"
+        )
     return "\n".join(lines)
 
 
-def _count(problems: tuple[Problem, ...]) -> str:
-    return "1 problem" if len(problems) == 1 else f"{len(problems) or 'no'} problems"
+def _count(number: int, noun: str) -> str:
+    return f"1 {noun}" if number == 1 else f"{number or 'no'} {noun}s"
 
 
 def _github(checked: dict[str, Checked]) -> str:
