@@ -19,7 +19,7 @@ from infra.render.make import Manifest, render
 from infra.spec.load import load_stack
 from infra.spec.stack import Stack
 from policies.judge import Violation, judge
-from policies.levels import Levels, LevelsError, levels_from_text
+from policies.levels import Levels, LevelsError, levels_from_file
 from policies.rule import Resource
 
 
@@ -56,7 +56,7 @@ def check_stack(root: Path, name: str, as_of: date) -> Checked:
     problems = {*loaded.problems, *planned.problems}
     warnings: set[Problem] = set()
     try:
-        levels = _levels(root, name)
+        levels: Levels = levels_from_file(root / _levels_file(name))
     except LevelsError as error:
         problems.add(Problem(_levels_file(name), 1, 1, str(error), "levels"))
         levels = {}
@@ -96,13 +96,3 @@ def _located(stack: Stack, violation: Violation) -> Problem:
 
 def _levels_file(stack: str) -> str:
     return f"policies/config/{stack}.json"
-
-
-def _levels(root: Path, stack: str) -> Levels:
-    file = root / _levels_file(stack)
-    if not file.exists():
-        return {}
-    try:
-        return levels_from_text(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise LevelsError(f"cannot be read: {error}") from None

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import get_args
 
 from infra.problems import allowed
@@ -16,6 +17,17 @@ DEFAULT_LEVEL: Level = "mandatory"
 
 class LevelsError(Exception):
     """What was written as levels cannot be used."""
+
+
+def levels_from_file(file: Path) -> Levels:
+    """Read levels from a file; without it every rule has its default."""
+    if not file.exists():
+        return {}
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise LevelsError(f"cannot be read: {error}") from None
+    return levels_from_text(text)
 
 
 def levels_from_text(text: str) -> Levels:

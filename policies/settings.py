@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from policies.exemptions import Exemption, exemptions_of
-from policies.levels import Levels, LevelsError, levels_from_text
+from policies.levels import Levels, LevelsError, levels_from_file
 
 _ENVIRONMENT, _AS_OF = "modelunits:environment", "modelunits:as-of"
 
@@ -59,9 +59,7 @@ def _parsed(environment: str) -> object:
 
 
 def _levels(file: Path) -> Levels:
-    if not file.is_file():
-        return {}
     try:
-        return levels_from_text(file.read_text(encoding="utf-8"))
-    except (ValueError, LevelsError) as error:
+        return levels_from_file(file)
+    except LevelsError as error:
         raise SettingsError(f"policies/config/{file.name}: {error}") from None
