@@ -6,8 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from infra.check import check_stack
-from infra.plan.model import Plan
+from infra.check import Checked, check_stack
 from infra.problems import SpecError
 from infra.spec.load import written_day
 
@@ -68,9 +67,11 @@ def fail_with(error: SpecError) -> NoReturn:
     raise typer.Exit(1)
 
 
-def plan_or_fail(root: Path, stack: str, as_of: date) -> Plan:
-    """Return the plan of a stack that has no problems; otherwise say them all and end."""
+def checked_or_fail(root: Path, stack: str, as_of: date) -> Checked:
+    """Return a stack that has no problems, with its manifests; otherwise say them all and end."""
+    checked = check_stack(root, stack, as_of)
     try:
-        return check_stack(root, stack, as_of).usable_plan()
+        checked.usable_plan()
     except SpecError as error:
         fail_with(error)
+    return checked

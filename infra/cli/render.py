@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.arguments import AsOf, Root, StackName, day_of, fail, plan_or_fail
+from infra.cli.arguments import AsOf, Root, StackName, checked_or_fail, day_of, fail
 from infra.render.files import files
-from infra.render.make import render as manifests_of
 
 WRITTEN = ".modelunits-files"
 """Lists the files that this command wrote into a folder: only those may it change or remove."""
@@ -20,7 +19,7 @@ def render(
     as_of: AsOf = None,
 ) -> None:
     """Write every Kubernetes object of a stack to a file of its own, for Argo CD or Flux to apply."""
-    texts = files(manifests_of(plan_or_fail(root, stack, day_of(root, stack, as_of))))
+    texts = files(checked_or_fail(root, stack, day_of(root, stack, as_of)).manifests)
     written = _written_before(out)
     foreign = [path for path in texts if path not in written and _differs(out / path, texts[path])]
     if foreign:

@@ -13,11 +13,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from infra.cli.arguments import Root, StackName, day_of, fail, plan_or_fail
+from infra.cli.arguments import Root, StackName, checked_or_fail, day_of, fail
 from infra.local.control_plane import CONTEXT
 from infra.local.folders import folders
 from infra.plan.model import Plan
-from infra.status.observe import UnreachableError, observe
 from infra.status.state import EndpointState, states
 
 POLL_SECONDS = 2.0
@@ -47,7 +46,7 @@ def status(
     output: Annotated[StatusFormat, typer.Option("--format", help="How to print.")] = StatusFormat.TABLE,
 ) -> None:
     """Show each endpoint's state, units, GPUs and nodes, read from the cluster of the stack."""
-    plan = plan_or_fail(root, stack, day_of(root, stack, None))
+    plan = checked_or_fail(root, stack, day_of(root, stack, None)).usable_plan()
     console = Console()
     # Ids are there to be copied: a narrow terminal wraps lines, but no cell is cut.
     console.width = max(console.width, TABLE_WIDTH)
@@ -76,6 +75,9 @@ def _embedded(plan: Plan, root: Path) -> Path | None:
 
 
 def _look(plan: Plan, kubeconfig: Path | None) -> tuple[EndpointState, ...]:
+    # The Kubernetes client takes a third of the command's start, and no other command needs it.
+    from infra.status.observe import UnreachableError, observe  # noqa: PLC0415
+
     try:
         workloads, pods = observe(plan.context, plan.stack, kubeconfig)
     except UnreachableError as error:
