@@ -109,6 +109,10 @@ def create(doing: Doing, inputs: Manifest, manager: str) -> Manifest | None:
                 raise
             doing.tell(f"trying again: {error}")
             doing.cancelled.wait(2**attempt)
+    return _when_ready(doing, inputs, live)
+
+
+def _when_ready(doing: Doing, inputs: Manifest, live: Manifest) -> Manifest:
     return until_ready(
         doing.cluster,
         inputs,
@@ -177,14 +181,7 @@ def update(doing: Doing, inputs: Manifest, old_live: Manifest, manager: str) -> 
         raise
     if doing.preview:
         return live
-    return until_ready(
-        doing.cluster,
-        inputs,
-        live,
-        custom_timeout=doing.custom_timeout,
-        tell=doing.tell,
-        cancelled=doing.cancelled,
-    )
+    return _when_ready(doing, inputs, live)
 
 
 def _owned(cluster: Cluster, live: Manifest, manager: str) -> Manifest:
