@@ -31,12 +31,15 @@ def test_every_value_names_its_source(sheet: Sourced) -> None:
 
 
 def test_the_catalog_holds_the_families_and_kinds_that_people_serve() -> None:
-    """Twelve models at least, of six families; dense, with experts, and with an encoder."""
+    """Forty models at least, of eight families; dense, with experts, and with an encoder; in every format."""
     models = CATALOG.models.values()
-    assert len(models) >= 12
-    assert {"qwen", "llama", "deepseek", "gpt-oss", "glm", "kimi"} == {model.family for model in models}
+    families = {"qwen", "llama", "deepseek", "gpt-oss", "glm", "kimi", "minimax", "mistral"}
+    assert len(models) >= 40
+    assert families == {model.family for model in models}
     assert {"dense", "moe", "dense, multimodal", "moe, multimodal"} == {model.kind for model in models}
-    assert {"h20", "h100", "h200", "b200", "l40s", "a100-80"} <= set(CATALOG.gpus)
+    assert {"bf16", "fp8", "mxfp4", "nvfp4", "int4"} == {model.precision for model in models}
+    assert {"h20", "h100", "h200", "b200", "l40s", "a100-80", "b300", "gb200", "gb300"} <= set(CATALOG.gpus)
+    assert {"rtx-pro-6000", "h800", "a100-pcie-80", "h100-pcie", "l4", "a30"} <= set(CATALOG.gpus)
 
 
 def test_machines_are_built_from_known_gpus_and_named_after_them() -> None:
@@ -57,9 +60,9 @@ def test_published_parameter_counts_follow_from_the_architecture(model: Model) -
     """Layers, widths and experts give the published totals within 3 %."""
     encoder = model.vision.weights_gib * 2**30 / 2 if model.vision else 0
     assert model.parameters_b == pytest.approx((parameters(model).total + encoder) / 1e9, rel=0.03)
-    # Makers count the input embeddings as active, or not.
+    # Makers count both embeddings as active, one of them, or none.
     most = (active_parameters(model) + encoder) / 1e9
-    least = most - (model.vocab_size * model.hidden_size + encoder) / 1e9
+    least = most - (2 * model.vocab_size * model.hidden_size + encoder) / 1e9
     assert least * 0.97 <= model.active_parameters_b <= most * 1.03
 
 
@@ -81,7 +84,7 @@ def test_a_config_json_can_be_written_from_the_facts(model: Model) -> None:
     assert text["num_attention_heads"] == model.attention.heads
     assert text["max_position_embeddings"] == model.max_context
     assert ("vision_config" in config) == model.multimodal
-    assert ("quantization_config" in text) == (model.precision != "bf16")
+    assert ("quantization_config" in text or "quantization_config" in config) == (model.precision != "bf16")
 
 
 def test_config_json_uses_the_keys_of_each_family() -> None:
@@ -98,6 +101,40 @@ def test_config_json_uses_the_keys_of_each_family() -> None:
         2880,
     )
     assert hf_config(CATALOG.models["qwen3-30b-a3b"])["num_experts"] == 128
+
+
+def test_config_json_spreads_linear_attention_as_the_maker_does() -> None:
+    """Every fourth layer of Qwen3.5 has full attention, and the sizes of the others are given by name."""
+    text = hf_config(CATALOG.models["qwen3.5-397b-a17b"])["text_config"]
+    assert isinstance(text, dict)
+    assert text["layer_types"] == (["linear_attention"] * 3 + ["full_attention"]) * 15
+    assert (text["linear_num_key_heads"], text["linear_num_value_heads"]) == (16, 64)
+    assert (text["num_experts"], text["moe_intermediate_size"], text["attn_output_gate"]) == (512, 1024, True)
+
+
+def test_nvfp4_takes_four_and_a_half_bits_of_what_is_in_it() -> None:
+    """All layers of Llama, all but attention of MiniMax, experts alone of Kimi-K2.6; embeddings never."""
+
+    def gib(name: str) -> tuple[float, float, float]:
+        held, counts = weight_bytes(CATALOG.models[name]), parameters(CATALOG.models[name])
+        in_bf16 = 2 * (counts.attention + counts.mlp)
+        experts = held.experts / (2 * counts.experts) if counts.experts else 0
+        return held.layers / in_bf16, experts, held.embeddings / (2 * counts.embeddings)
+
+    small = 4.5 / 16
+    assert gib("llama-3.3-70b-fp4") == pytest.approx((small, 0, 1))
+    assert gib("qwen3-235b-a22b-fp4") == pytest.approx((small, small, 1))
+    assert gib("minimax-m2.5-fp4") == pytest.approx((1, small, 1))
+    assert gib("kimi-k2.6-fp4") == pytest.approx((1, small, 1))
+    assert small < gib("kimi-k2.5-fp4")[0] < gib("kimi-k2.6-fp4")[0]
+
+
+def test_an_output_projection_may_be_smaller_than_its_attention() -> None:
+    """Of DeepSeek's attention in NVFP4 checkpoints, 128 heads of 128 by 7168 in 61 layers are quantized."""
+    model = CATALOG.models["deepseek-v3.1-fp4"]
+    whole = model.model_copy(update={"precision_of": {"attention": "bf16"}})
+    saved = weight_bytes(whole).layers - weight_bytes(model).layers
+    assert saved == pytest.approx(61 * 128 * 128 * 7168 * (16 - 4.5) / 8)
 
 
 def test_the_engine_names_its_flags_and_metrics_exactly() -> None:

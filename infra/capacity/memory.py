@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from infra.capacity.parameters import weight_bytes
-from infra.catalog.model import Gpu, Model, Precision
+from infra.catalog.model import Gpu, LinearAttention, Model, Precision
 
 _GIB = 2**30
 
@@ -23,6 +23,16 @@ COMMUNICATION_GIB = 0.4
 
 # vLLM's index of sparse attention keeps fp8 keys with one 4-byte scale (DeepSeek-V3.2).
 _INDEX_SCALE_BYTES = 4
+
+# With an fp8 cache, sparse attention keeps 512 fp8 values, four 4-byte scales and 64 bf16 values of each
+# token: `fp8_ds_mla` in vllm/v1/attention/backends/mla/flashmla_sparse.py, 0.32.0.
+_SPARSE_FP8_BYTES = 656
+
+# The state of linear attention is float32 (`mamba_ssm_dtype` of Qwen3.5's config.json); the inputs that its
+# convolution looks back to are bf16. Shapes: `gated_delta_net_state_shape` in
+# vllm/model_executor/layers/mamba/mamba_utils.py, 0.32.0.
+_STATE_BYTES = 4
+_CONVOLUTION_BYTES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,25 +135,46 @@ def kv_bytes(
 ) -> int:
     """Return the KV cache bytes that one sequence takes on each GPU."""
     attention = model.attention
-    element_bytes = 2 if kv_cache_dtype in ("auto", "bfloat16", "float16") else 1
-    if attention.kind == "mla":
-        # The compressed keys and values are one head: tensor parallelism copies it.
-        per_token = ((attention.kv_lora_rank or 0) + (attention.qk_rope_head_dim or 0)) * element_bytes
-    else:
-        heads = max(1, attention.kv_heads // tensor_parallel)
-        per_token = 2 * heads * attention.head_dim * element_bytes
-    if attention.index_head_dim is not None:
-        per_token += attention.index_head_dim + _INDEX_SCALE_BYTES
+    full_layers = model.layers
+    state = 0.0
+    if attention.linear is not None:
+        full_layers -= attention.linear.layers
+        # vLLM makes a block of tokens as large as a state: the last block of each layer is half empty.
+        state_layers = attention.linear.layers + full_layers / 2
+        state = _state_bytes(attention.linear) / tensor_parallel * state_layers
     remembered = min(tokens, attention.window_tokens) if attention.window_tokens is not None else tokens
-    token_layers = (
-        tokens * (model.layers - attention.windowed_layers) + remembered * attention.windowed_layers
-    )
-    return ceil(per_token * token_layers * _stage_share(model, pipeline_parallel))
+    token_layers = tokens * (full_layers - attention.windowed_layers) + remembered * attention.windowed_layers
+    per_token = _bytes_per_token(model, tensor_parallel, kv_cache_dtype)
+    return ceil((per_token * token_layers + state) * _stage_share(model, pipeline_parallel))
 
 
 def default_max_num_seqs(gpu: Gpu) -> int:
     """Return vLLM's default for its API server: `get_batch_defaults` in vllm/engine/arg_utils.py, 0.32.0."""
     return 1024 if gpu.memory_gib >= 70 and not gpu.name.startswith("a100") else 256
+
+
+def _bytes_per_token(model: Model, tensor_parallel: int, kv_cache_dtype: str) -> int:
+    """Return what one layer with full attention keeps of a token."""
+    attention = model.attention
+    sixteen_bits = (
+        model.kv_cache == "bf16" if kv_cache_dtype == "auto" else kv_cache_dtype in ("bfloat16", "float16")
+    )
+    element_bytes = 2 if sixteen_bits else 1
+    if attention.kind == "gqa":
+        return 2 * max(1, attention.kv_heads // tensor_parallel) * attention.head_dim * element_bytes
+    # The compressed keys and values are one head: tensor parallelism copies it.
+    compressed = ((attention.kv_lora_rank or 0) + (attention.qk_rope_head_dim or 0)) * element_bytes
+    if attention.index_head_dim is None:
+        return compressed
+    index = attention.index_head_dim + _INDEX_SCALE_BYTES
+    return index + (compressed if sixteen_bits else _SPARSE_FP8_BYTES)
+
+
+def _state_bytes(linear: LinearAttention) -> int:
+    """Return what one layer of linear attention keeps of a sequence."""
+    keys, values = linear.key_heads * linear.head_dim, linear.value_heads * linear.head_dim
+    convolution = (2 * keys + values) * (linear.conv_kernel - 1)
+    return values * linear.head_dim * _STATE_BYTES + convolution * _CONVOLUTION_BYTES
 
 
 def _stage_share(model: Model, pipeline_parallel: int) -> float:
@@ -179,7 +210,13 @@ def _adapters_gib(
         return 0.0
     hidden, attention, experts = model.hidden_size, model.attention, model.experts
     heads, kv_heads = attention.heads * attention.head_dim, attention.kv_heads * attention.head_dim
-    widths = model.layers * (2 * (hidden + heads) + 2 * (hidden + kv_heads))
+    queries = heads * (2 if attention.output_gate else 1)
+    linear = attention.linear
+    full_layers = model.layers - (linear.layers if linear else 0)
+    widths = full_layers * (2 * hidden + queries + heads + 2 * (hidden + kv_heads))
+    if linear is not None:
+        keys, values = linear.key_heads * linear.head_dim, linear.value_heads * linear.head_dim
+        widths += linear.layers * (2 * hidden + 2 * keys + 3 * values)
     widths += (model.layers - (experts.layers if experts else 0)) * 3 * (hidden + model.mlp_size)
     if experts is not None:
         widths += experts.layers * (experts.routed + experts.shared) * 3 * (hidden + experts.mlp_size)

@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 
-from infra.catalog.model import Attention, Model, Precision
+from infra.catalog.model import Attention, LinearAttention, Model, Precision
 
-_LINEAR_BITS: dict[Precision, float] = {"bf16": 16, "fp8": 8, "mxfp4": 16, "int4": 16}
+# 4 bits and one 8-bit scale per 16 weights: NVIDIA, "Introducing NVFP4 for Efficient and Accurate
+# Low-Precision Inference", 2025-06-24; group_size of every NVFP4 config.json in the catalog.
+_NVFP4_BITS = 4.5
+_LINEAR_BITS: dict[Precision, float] = {"bf16": 16, "fp8": 8, "mxfp4": 16, "nvfp4": _NVFP4_BITS, "int4": 16}
 _EXPERT_BITS: dict[Precision, float] = {
     "bf16": 16,
     "fp8": 8,
     "mxfp4": 4.25,  # 4 bits and one 8-bit scale per 32 weights: OCP Microscaling Formats 1.0, 2023-09
+    "nvfp4": _NVFP4_BITS,
     "int4": 4.5,  # 4 bits and one 16-bit scale per 32 weights: group_size of Kimi-K2.5's config.json
 }
 _EMBEDDING_BITS = 16  # every published checkpoint in the catalog keeps embeddings and routers in bf16
@@ -19,6 +23,9 @@ class Parameters:
     """Numbers of parameters of the language model, without draft layers."""
 
     attention: int
+    """Projections of all layers, those of linear attention among them."""
+    attention_output: int
+    """Of `attention`: the projections back to the hidden size."""
     mlp: int
     """MLPs that every token passes: dense ones and shared experts."""
     experts: int
@@ -44,8 +51,10 @@ def parameters(model: Model) -> Parameters:
         mlp += experts.layers * experts.shared * one_expert
         routed = experts.layers * experts.routed * one_expert
         embeddings += experts.layers * experts.routed * hidden
-    attention = model.layers * _attention_parameters(hidden, model.attention)
-    return Parameters(attention=attention, mlp=mlp, experts=routed, embeddings=embeddings)
+    attention, output = _attention_parameters(model)
+    return Parameters(
+        attention=attention, attention_output=output, mlp=mlp, experts=routed, embeddings=embeddings
+    )
 
 
 def active_parameters(model: Model) -> float:
@@ -83,30 +92,64 @@ class Bytes:
 def weight_bytes(model: Model, precision: Precision | None = None) -> Bytes:
     """Return the bytes of a model's weights, in their published precision or another one."""
     as_held = precision or model.precision
+    parts = {} if precision else model.precision_of
+    attention, mlp = parts.get("attention", as_held), parts.get("mlp", as_held)
+    output = parts.get("attention_output", attention)
     counts = parameters(model)
+    layers = (
+        (counts.attention - counts.attention_output) * _LINEAR_BITS[attention]
+        + counts.attention_output * _LINEAR_BITS[output]
+        + counts.mlp * _LINEAR_BITS[mlp]
+    )
     return Bytes(
-        layers=(counts.attention + counts.mlp) * _LINEAR_BITS[as_held] / 8,
+        layers=layers / 8,
         experts=counts.experts * _EXPERT_BITS[as_held] / 8,
         embeddings=counts.embeddings * _EMBEDDING_BITS / 8,
         vision=model.vision.weights_gib * 2**30 if model.vision else 0.0,
     )
 
 
-def _attention_parameters(hidden: int, attention: Attention) -> int:
+def _attention_parameters(model: Model) -> tuple[int, int]:
+    """Return those of all layers' attention, and of them the output projections'."""
+    attention = model.attention
+    linear_layers, linear, linear_output = 0, 0, 0
+    if attention.linear is not None:
+        linear_layers = attention.linear.layers
+        linear, linear_output = _linear_parameters(model.hidden_size, attention.linear)
+    full, output = _full_parameters(model.hidden_size, attention)
+    full_layers = model.layers - linear_layers
+    return full_layers * full + linear_layers * linear, full_layers * output + linear_layers * linear_output
+
+
+def _linear_parameters(hidden: int, linear: LinearAttention) -> tuple[int, int]:
+    """Return those of one gated delta-net layer: Qwen3NextGatedDeltaNet in Hugging Face's transformers.
+
+    Queries, keys, values and a gate; two factors a head; a convolution over the first three.
+    """
+    keys, values = linear.key_heads * linear.head_dim, linear.value_heads * linear.head_dim
+    output = values * hidden
+    inputs = hidden * (2 * keys + 2 * values + 2 * linear.value_heads)
+    return inputs + (2 * keys + values) * linear.conv_kernel + output, output
+
+
+def _full_parameters(hidden: int, attention: Attention) -> tuple[int, int]:
     if attention.kind == "gqa":
-        return 2 * hidden * attention.head_dim * (attention.heads + attention.kv_heads)
+        output = hidden * attention.head_dim * attention.heads
+        queries = output * (2 if attention.output_gate else 1)
+        return queries + 2 * hidden * attention.head_dim * attention.kv_heads + output, output
     query, keys = attention.q_lora_rank or 0, attention.kv_lora_rank or 0
     plain, rotary, value = (
         attention.qk_nope_head_dim or 0,
         attention.qk_rope_head_dim or 0,
         attention.v_head_dim or 0,
     )
+    output = attention.heads * value * hidden
     projections = (
         hidden * query
         + query * attention.heads * (plain + rotary)
         + hidden * (keys + rotary)
         + keys * attention.heads * (plain + value)
-        + attention.heads * value * hidden
+        + output
     )
     index_dim, index_heads = attention.index_head_dim or 0, attention.index_heads or 0
-    return projections + hidden * (index_dim + index_heads) + query * index_heads * index_dim
+    return projections + hidden * (index_dim + index_heads) + query * index_heads * index_dim, output

@@ -1,19 +1,23 @@
 """Write a model's facts the way Hugging Face's config.json says them, for the engine to read."""
 
-from infra.catalog.model import Experts, Model, Vision
+from infra.catalog.model import Experts, LinearAttention, Model, Vision
 
 # Which key holds the number of experts, the width of one, and the width of a dense MLP: it differs by family.
 _QWEN_KEYS = ("num_experts", "moe_intermediate_size", "intermediate_size")
 _DEEPSEEK_KEYS = ("n_routed_experts", "moe_intermediate_size", "intermediate_size")
+_LOCAL_KEYS = ("num_local_experts", "intermediate_size", "intermediate_size_mlp")
 _EXPERT_KEYS = {
     "qwen3_moe": _QWEN_KEYS,
+    "qwen3_5_moe_text": _QWEN_KEYS,
     "qwen3_vl_moe_text": _QWEN_KEYS,
     "deepseek_v3": _DEEPSEEK_KEYS,
     "deepseek_v32": _DEEPSEEK_KEYS,
     "glm_moe_dsa": _DEEPSEEK_KEYS,
     "kimi_k2": _DEEPSEEK_KEYS,
-    "gpt_oss": ("num_local_experts", "intermediate_size", "intermediate_size_mlp"),
-    "llama4_text": ("num_local_experts", "intermediate_size", "intermediate_size_mlp"),
+    "gpt_oss": _LOCAL_KEYS,
+    "llama4_text": _LOCAL_KEYS,
+    "minimax_m2": _LOCAL_KEYS,
+    "mixtral": _LOCAL_KEYS,
 }
 _VISION_KEYS = {
     "kimi_k25": ("vt_num_hidden_layers", "vt_hidden_size", "vt_num_attention_heads", "vt_intermediate_size"),
@@ -63,10 +67,30 @@ def _attention(model: Model) -> dict[str, object]:
             keys |= {"index_head_dim": attention.index_head_dim, "index_n_heads": attention.index_heads}
         return keys
     keys = {"head_dim": attention.head_dim}
+    if attention.output_gate:
+        keys["attn_output_gate"] = True
+    if attention.linear is not None:
+        keys |= _linear_attention(model.layers, attention.linear)
     if attention.window_tokens is not None:
         chunked = model.text_model_type == "llama4_text"
         keys["attention_chunk_size" if chunked else "sliding_window"] = attention.window_tokens
     return keys
+
+
+def _linear_attention(layers: int, linear: LinearAttention) -> dict[str, object]:
+    interval = layers // (layers - linear.layers)
+    kinds = [
+        "full_attention" if layer % interval == 0 else "linear_attention" for layer in range(1, layers + 1)
+    ]
+    return {
+        "full_attention_interval": interval,
+        "layer_types": kinds,
+        "linear_conv_kernel_dim": linear.conv_kernel,
+        "linear_key_head_dim": linear.head_dim,
+        "linear_num_key_heads": linear.key_heads,
+        "linear_num_value_heads": linear.value_heads,
+        "linear_value_head_dim": linear.head_dim,
+    }
 
 
 def _experts(model: Model, experts: Experts) -> dict[str, object]:

@@ -18,8 +18,11 @@ def _freeze(mapping: Mapping[K, V]) -> Mapping[K, V]:
 Frozen = Annotated[Mapping[K, V], AfterValidator(_freeze), PlainSerializer(dict)]
 """A mapping that cannot be changed."""
 
-Precision = Literal["bf16", "fp8", "mxfp4", "int4"]
-"""How weights are published: the widest format that most of their bytes have."""
+Precision = Literal["bf16", "fp8", "mxfp4", "nvfp4", "int4"]
+"""How weights are published: the format that most of them have."""
+
+Part = Literal["attention", "attention_output", "mlp"]
+"""Weights that may be held in a precision of their own; the output projection goes with its attention."""
 
 Compute = Literal["bf16", "fp8", "fp4", "int8"]
 
@@ -84,6 +87,19 @@ class Machine(Sourced):
         return min((t.hourly_usd for t in self.instance_types if t.hourly_usd is not None), default=None)
 
 
+class LinearAttention(Fact):
+    """Gated delta-net layers: they remember a state of fixed size, whatever the length of the sequence."""
+
+    layers: int
+    """Spread evenly among the layers with full attention."""
+    key_heads: int
+    value_heads: int
+    head_dim: int
+    """Of keys and of values."""
+    conv_kernel: int
+    """Tokens that the convolution before the state looks at."""
+
+
 class Attention(Fact):
     """What the layers remember of each token."""
 
@@ -105,6 +121,10 @@ class Attention(Fact):
     index_heads: int | None = None
     index_layers: int | None = None
     """Layers with an indexer of their own; the others reuse its choice."""
+    output_gate: bool = False
+    """Whether queries bring a gate of their own size for the output."""
+    linear: LinearAttention | None = None
+    """The layers that have no attention over all tokens; every other field is of those that do."""
 
 
 class Experts(Fact):
@@ -143,7 +163,7 @@ class Model(Sourced):
     """Weights and the facts of their architecture that sizing needs."""
 
     hf_id: str
-    family: Literal["qwen", "llama", "deepseek", "gpt-oss", "glm", "kimi"]
+    family: Literal["qwen", "llama", "deepseek", "gpt-oss", "glm", "kimi", "minimax", "mistral"]
     license: str
     architecture: str
     """The class that vLLM serves it with: `architectures` of config.json."""
@@ -151,6 +171,10 @@ class Model(Sourced):
     text_model_type: str | None = None
     """`model_type` of the language part, where an encoder stands beside it."""
     precision: Precision
+    precision_of: Frozen[Part, Precision] = immutabledict()
+    """Parts that are published in another precision."""
+    kv_cache: Literal["bf16", "fp8"] = "bf16"
+    """What keys and values are kept in where `kv-cache-dtype` is auto: `kv_cache_scheme` of config.json."""
     parameters_b: float
     active_parameters_b: float
     weights_gib: float
