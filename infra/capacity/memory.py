@@ -139,7 +139,8 @@ def kv_bytes(
     state = 0.0
     if attention.linear is not None:
         full_layers -= attention.linear.layers
-        # vLLM makes a block of tokens as large as a state: the last block of each layer is half empty.
+        # vLLM makes a block of tokens as large as a state: the last block of each layer is half empty. The
+        # second state that a prefix cache takes while a prompt is read is left out.
         state_layers = attention.linear.layers + full_layers / 2
         state = _state_bytes(attention.linear) / tensor_parallel * state_layers
     remembered = min(tokens, attention.window_tokens) if attention.window_tokens is not None else tokens
