@@ -12,6 +12,7 @@ import yaml
 
 from infra.capacity.roles import RoleStack, role_stack
 from infra.capacity.tables import Row, performance_rows
+from infra.catalog.curves import load_curves
 from infra.catalog.load import load_catalog
 
 Json = dict[str, object]
@@ -48,7 +49,7 @@ def with_table(text: str, name: str) -> str:
     default = template["default_tier"]
     lines = [text[start:].splitlines()[0]]
     for model, written in template["performance"].items():
-        rows = performance_rows(load_catalog().models[model], roles, default)
+        rows = performance_rows(load_catalog().models[model], load_curves(model), roles, default)
         kept = {tier: row for tier, row in written.items() if row["label"] in ("measured", "calibrated")}
         table = {row.tier: _values(row) for row in rows} | kept
         if default not in table:

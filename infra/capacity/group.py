@@ -6,7 +6,7 @@ Why plain: the same modules run in the page that `modelunits size --html` writes
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from infra.capacity.steps import StepTimes
+from infra.capacity.steps import Provenance, StepTimes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +19,13 @@ class KvSpace:
     windowed_bytes_per_token: float = 0.0
     """Of the layers that look back `window_tokens` only."""
     window_tokens: int = 0
+    state_bytes: float = 0.0
+    """Of a sequence, whatever its length: layers of linear attention."""
 
     def sequence_bytes(self, tokens: float) -> float:
         """Return what a sequence of that many tokens takes."""
-        return self.bytes_per_token * tokens + self.windowed_bytes_per_token * min(tokens, self.window_tokens)
+        windowed = self.windowed_bytes_per_token * min(tokens, self.window_tokens)
+        return self.bytes_per_token * tokens + windowed + self.state_bytes
 
     def sequences(self, tokens: float) -> int:
         """Return how many sequences of that many tokens fit; a million where they take nothing."""
@@ -57,5 +60,6 @@ class Group:
     """The smallest set of engines that can serve; {serve}, {prefill, decode} or {encode, prefill, decode}."""
 
     roles: Mapping[str, RoleEngine]
+    provenance: Provenance
     lora_factor: float | None = None
     """Measured step time with adapters in use over without; None where nobody measured it."""

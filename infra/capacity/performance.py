@@ -1,10 +1,18 @@
-"""What a group does while it holds a number of requests: the calculator's one answer, and its inverse."""
+"""What a group does while it holds a number of requests: the calculator's one answer, and its inverses."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from infra.capacity.batching import together
+from infra.capacity.disaggregated import apart
 from infra.capacity.group import Group
 from infra.capacity.load import Load
+from infra.capacity.queueing import waits
+from infra.capacity.state import State
 from infra.capacity.steps import Provenance
+
+MOST_CONCURRENCY = 4096
+"""Where looking for the largest load ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,15 +52,78 @@ class OpenLoop:
 
 
 def perform(group: Group, load: Load, concurrency: int) -> Performance:
-    """Return what a group does with that many requests in flight."""
-    raise NotImplementedError
+    """Return what a group does with that many requests in flight; `concurrency` is at least 1."""
+    found = _state(group, load, concurrency)
+    requests_per_second = found.rate_per_ms * 1000
+    return Performance(
+        concurrency=concurrency,
+        ttft_ms=found.ttft_ms,
+        tpot_ms=found.tpot_ms,
+        requests_per_second=requests_per_second,
+        output_tps=requests_per_second * load.output_tokens,
+        total_tps=requests_per_second * load.total_tokens,
+        running=found.running,
+        bottleneck=found.bottleneck,
+        limit=found.limit,
+        provenance=group.provenance,
+    )
 
 
 def under_rate(group: Group, load: Load, requests_per_second: float) -> OpenLoop | None:
     """Return what callers see at a rate; None where the group cannot keep up with it."""
-    raise NotImplementedError
+    wanted = requests_per_second / 1000
+    most = _state(group, load, MOST_CONCURRENCY).rate_per_ms
+    if wanted <= 0 or wanted >= most:
+        return None
+    low, high = 0.0, float(MOST_CONCURRENCY)
+    for _ in range(40):
+        middle = (low + high) / 2
+        if _state(group, load, middle).rate_per_ms < wanted:
+            low = middle
+        else:
+            high = middle
+    found = _state(group, load, max(high, 1e-3))
+    lines = waits(found.queues, wanted)
+    at = found.unhindered_ms
+    return OpenLoop(
+        requests_per_second=requests_per_second,
+        in_flight=wanted * (at + lines.mean_ms + max(0, load.output_tokens - 1) * found.tpot_ms),
+        busy=wanted / most,
+        ttft_mean_ms=at + lines.mean_ms,
+        ttft_p50_ms=at + lines.percentile_ms(0.5),
+        ttft_p90_ms=at + lines.percentile_ms(0.9),
+        ttft_p99_ms=at + lines.percentile_ms(0.99),
+        tpot_ms=found.tpot_ms,
+        provenance=group.provenance,
+    )
 
 
 def best_within(group: Group, load: Load, ttft_ms: float, tpot_ms: float) -> Performance | None:
     """Return the largest load that keeps both latencies; None where not even one request does."""
-    raise NotImplementedError
+
+    def kept(concurrency: int) -> bool:
+        found = _state(group, load, concurrency)
+        return found.ttft_ms <= ttft_ms and found.tpot_ms <= tpot_ms
+
+    most = largest(kept)
+    return perform(group, load, most) if most else None
+
+
+def largest(kept: Callable[[int], bool]) -> int:
+    """Return the largest concurrency that is kept, as all below it are; 0 where none is."""
+    if not kept(1):
+        return 0
+    low, high = 1, 2
+    while high <= MOST_CONCURRENCY and kept(high):
+        low, high = high, high * 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if kept(middle) else (low, middle)
+    return low
+
+
+def _state(group: Group, load: Load, concurrency: float) -> State:
+    factor = (group.lora_factor or 1.0) if load.adapters else 1.0
+    if "serve" in group.roles:
+        return together(group.roles["serve"], load, concurrency, factor)
+    return apart(group, load, concurrency, factor)

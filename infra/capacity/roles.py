@@ -7,7 +7,6 @@ from math import ceil
 from typing import Protocol
 
 from infra.capacity.memory import MemoryFit, default_max_num_seqs, memory_fit
-from infra.capacity.roofline import Instance, Pool
 from infra.catalog.model import Gpu, Model, Precision
 
 PROMPTS_IN_PREFILL = 4
@@ -38,6 +37,27 @@ class Server(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """The hardware of one engine instance."""
+
+    gpu: Gpu
+    tensor_parallel: int = 1
+    pipeline_parallel: int = 1
+    data_parallel: int = 1
+    network_gbit_per_s: float = 100.0
+    """Its share of the machine's network."""
+    kv_cache_dtype: str = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """The instances of one role in a group."""
+
+    count: int
+    instance: Instance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoleStack:
     """The instances of a role in one group, and the arguments that decide their memory."""
 
@@ -47,6 +67,21 @@ class RoleStack:
     gpu_memory_utilization: float = 0.9
     precision: Precision | None = None
     """Of the weights as they are held, where it is not the published one."""
+    max_num_batched_tokens: int | None = None
+    expert_parallel: bool = False
+    """Whether experts are spread whole over the GPUs."""
+
+    @property
+    def most_sequences(self) -> int:
+        """Return how many sequences one data-parallel rank runs at once."""
+        return self.max_num_seqs or default_max_num_seqs(self.pool.instance.gpu)
+
+    @property
+    def most_batched_tokens(self) -> int:
+        """Return the tokens of one step of a rank; default: `get_batch_defaults`, as for sequences."""
+        return self.max_num_batched_tokens or (
+            8192 if default_max_num_seqs(self.pool.instance.gpu) == 1024 else 2048
+        )
 
 
 def role_stack(
@@ -78,6 +113,8 @@ def role_stack(
         max_num_seqs=read_size(args.get("max-num-seqs")),
         gpu_memory_utilization=float(utilization) if isinstance(utilization, int | float) else 0.9,
         precision=_ONLINE_QUANTIZATION.get(str(args.get("quantization"))),
+        max_num_batched_tokens=read_size(args.get("max-num-batched-tokens")),
+        expert_parallel="enable-expert-parallel" in args,
     )
 
 
@@ -107,8 +144,7 @@ def most_sequences(roles: Mapping[str, RoleStack]) -> int:
     """Return how many answers the engines of a group may write at once: max-num-seqs of each rank."""
     stack = roles["decode"] if "decode" in roles else roles["serve"]
     instance = stack.pool.instance
-    of_one_rank = stack.max_num_seqs or default_max_num_seqs(instance.gpu)
-    return stack.pool.count * instance.data_parallel * of_one_rank
+    return stack.pool.count * instance.data_parallel * stack.most_sequences
 
 
 def read_size(value: object) -> int | None:

@@ -25,8 +25,11 @@ class StepTimes(Protocol):
     def provenance(self) -> Provenance:
         """How far to trust it."""
 
-    def dense_ms(self, tokens: float) -> float:
-        """Return the time of all but attention for a step of that many tokens, new and continued."""
+    def dense_ms(self, tokens: float, *, mixed: bool) -> float:
+        """Return the time of all but attention for a step of that many tokens.
+
+        `mixed` says that prompts are among them: such steps run without whole CUDA graphs.
+        """
 
     def prefill_attention_ms(self, new_tokens: float, past_tokens: float) -> float:
         """Return the time in which new tokens look at each other and at the past ones of their prompt."""

@@ -40,7 +40,7 @@ class Grid:
     decode_ms: tuple[tuple[float, ...], ...]
     """Attention of one token a sequence, by CONTEXT_TOKENS and SEQUENCES; KV cache in the model's format."""
     decode_fp8_ms: tuple[tuple[float, ...], ...]
-    """The same with an fp8 KV cache."""
+    """The same with an fp8 KV cache; empty where the GPU has no kernels for it."""
     measured_share: float
     """Share of the points that come from measured kernels; the others from formulas fitted to such."""
 
@@ -84,7 +84,7 @@ def _grids(rows: Iterable[dict[str, str]]) -> dict[Layout, Grid]:
             communicate_ms=of["communicate"][0],
             prefill_ms=tuple(of["prefill"]),
             decode_ms=tuple(of["decode"]),
-            decode_fp8_ms=tuple(of["decode-fp8"]),
+            decode_fp8_ms=tuple(of.get("decode-fp8", ())),
             measured_share=marks[layout].count("m") / len(marks[layout]),
         )
         for layout, of in parts.items()

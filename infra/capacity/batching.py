@@ -1,0 +1,143 @@
+"""Continuous batching with chunked prefill, in closed form.
+
+A step takes one token of every running sequence and fills up to `max_num_batched_tokens` with prompts, so
+each prompt delays everyone else's next token. Little's law ties the rest: requests in flight = rate x time.
+"""
+
+from dataclasses import dataclass
+from math import ceil, exp
+
+from infra.capacity.fitted import CLIENT_MS, FRONTEND_MS, FRONTEND_MS_PER_TOKEN, SEQUENCE_MS, STEP_MS
+from infra.capacity.group import RoleEngine
+from infra.capacity.load import Load
+from infra.capacity.queueing import Queue
+from infra.capacity.state import State
+
+_ROUNDS = 12
+"""Rounds of the fixed point; the last moves it by less than a thousandth."""
+_FULL = 0.999
+"""From this share of the room on, memory is what more requests would need."""
+
+
+def together(engine: RoleEngine, load: Load, concurrency: float, factor: float) -> State:
+    """Return a group whose engines both read prompts and write answers.
+
+    `factor` is by how much adapters slow each step down.
+    """
+    batches = virtual_ranks(engine)
+    space = room(engine, load)
+    here = concurrency / batches
+    running = min(here, space)
+    step = _Step(engine, load, factor)
+    later = max(1, load.output_tokens - 1)
+    waiting_steps, mean, own_ms = 1.0, _Mean(0.0, 0.0, 0.0, 0.0), 0.0
+    for _ in range(_ROUNDS):
+        decoding = max(1.0, running * later / (later + waiting_steps))
+        mean = step.mean(decoding, running / (later + waiting_steps))
+        own_ms = step.chunks * step.mixed_ms(decoding, (1 + mean.prompts) / step.chunks)
+        waiting_steps = max(1.0, (mean.residual_ms + own_ms) / mean.ms)
+    arriving = arriving_ms(load)
+    unhindered = arriving + mean.residual_ms + own_ms
+    # Little's law: whoever neither runs nor arrives waits in front.
+    ttft = max(unhindered, here * mean.ms / mean.prompts - later * mean.ms)
+    prompt_ms = step.prompt_ms(running)
+    return State(
+        ttft_ms=ttft,
+        tpot_ms=mean.ms,
+        rate_per_ms=batches * here / (ttft + later * mean.ms),
+        running=running * batches,
+        bottleneck="serve",
+        limit="memory" if here >= space * _FULL else "compute" if mean.mixed_share > 0.5 else "bandwidth",
+        unhindered_ms=unhindered,
+        queues=(
+            Queue(service_ms=prompt_ms, servers=batches),
+            Queue(service_ms=unhindered + later * mean.ms, servers=batches * space),
+        ),
+    )
+
+
+def virtual_ranks(engine: RoleEngine) -> int:
+    """Return the batches that run side by side in a group: each pipeline stage is busy with another one."""
+    return engine.count * engine.ranks * engine.stages
+
+
+def room(engine: RoleEngine, load: Load) -> float:
+    """Return how many sequences one batch may have: max-num-seqs or the KV cache, whichever is less."""
+    held = min(engine.max_num_seqs, engine.kv.sequences(load.context_tokens))
+    return max(1.0, held / engine.stages)
+
+
+def arriving_ms(load: Load) -> float:
+    """Return the time between client and engine, and of the process that tokenizes."""
+    return CLIENT_MS + FRONTEND_MS + FRONTEND_MS_PER_TOKEN * load.input_tokens
+
+
+def plain_step_ms(engine: RoleEngine, load: Load, decoding: float, factor: float) -> float:
+    """Return the time of a step that writes one token of each answer and reads no prompt."""
+    attention = engine.steps.decode_attention_ms(decoding, load.context_tokens)
+    return factor * (engine.steps.dense_ms(decoding, mixed=False) + attention) + fixed_ms(engine, decoding)
+
+
+def prompt_attention_ms(engine: RoleEngine, load: Load) -> float:
+    """Return the attention of one whole prompt, chunk after chunk."""
+    done, total = 0, 0.0
+    while done < load.new_tokens:
+        chunk = min(engine.max_num_batched_tokens, load.new_tokens - done)
+        total += engine.steps.prefill_attention_ms(chunk, load.cached_tokens + done)
+        done += chunk
+    return total
+
+
+def fixed_ms(engine: RoleEngine, decoding: float) -> float:
+    """Return what a step takes beside its kernels; each hop between pipeline stages as much again."""
+    return STEP_MS * engine.stages + SEQUENCE_MS * decoding
+
+
+@dataclass(frozen=True, slots=True)
+class _Mean:
+    """The mean step of a batch."""
+
+    ms: float
+    prompts: float
+    mixed_share: float
+    """Of the time, what goes into steps with prompts."""
+    residual_ms: float
+    """Mean time until the step ends into which a request arrives."""
+
+
+class _Step:
+    """The steps of one batch under one load."""
+
+    def __init__(self, engine: RoleEngine, load: Load, factor: float) -> None:
+        self.engine, self.load, self.factor = engine, load, factor
+        self.attention_ms = prompt_attention_ms(engine, load)
+        self.chunks = ceil(load.new_tokens / engine.max_num_batched_tokens)
+
+    def mixed_ms(self, decoding: float, prompts: float) -> float:
+        """Return the time of a step with that many prompts; what does not fit waits for the next."""
+        engine, load = self.engine, self.load
+        prompts = min(prompts, self._most(decoding))
+        dense = engine.steps.dense_ms(prompts * load.new_tokens + decoding, mixed=True)
+        answers = engine.steps.decode_attention_ms(decoding, load.context_tokens)
+        kernels = dense + prompts * self.attention_ms + answers
+        return self.factor * kernels + fixed_ms(engine, decoding)
+
+    def mean(self, decoding: float, prompts: float) -> _Mean:
+        """Return the mean step when each brings that many prompts; as many as fit, where that is fewer."""
+        most = self._most(decoding)
+        prompts = min(prompts, most)
+        mixed = min(1.0, max(prompts / most, 1 - exp(-prompts)))
+        plain_ms = plain_step_ms(self.engine, self.load, decoding, self.factor)
+        mixed_ms = self.mixed_ms(decoding, prompts / mixed)
+        ms = (1 - mixed) * plain_ms + mixed * mixed_ms
+        residual = ((1 - mixed) * plain_ms**2 + mixed * mixed_ms**2) / (2 * ms)
+        return _Mean(ms, prompts, mixed * mixed_ms / ms, residual)
+
+    def prompt_ms(self, decoding: float) -> float:
+        """Return the time of a full step that falls to each prompt."""
+        most = self._most(decoding)
+        return self.mixed_ms(decoding, most) / most
+
+    def _most(self, decoding: float) -> float:
+        """Return the prompts, or the part of one, that fit into a step."""
+        return max(1.0, self.engine.max_num_batched_tokens - decoding) / self.load.new_tokens

@@ -1,0 +1,121 @@
+"""From the catalog's facts to the plain numbers of a group: which step times, how much room, what travels."""
+
+from collections.abc import Mapping
+
+from infra.capacity.fitted import (
+    ERRORS,
+    FLOPS_SHARE,
+    NETWORK_SHARE,
+)
+from infra.capacity.group import Group, KvSpace, RoleEngine
+from infra.capacity.memory import kv_bytes
+from infra.capacity.roles import RoleStack, role_fit
+from infra.capacity.step_facts import step_times
+from infra.capacity.steps import Label, Provenance
+from infra.catalog.curves import (
+    Curves,
+)
+from infra.catalog.model import Gpu, Model
+
+_GIB = 2**30
+_LABELS: tuple[Label, ...] = ("measured", "calibrated", "estimated", "extrapolated")
+
+
+def group_of(
+    model: Model,
+    curves: Curves,
+    roles: Mapping[str, RoleStack],
+    *,
+    adapters_rank: tuple[int, ...] = (),
+    lora_factor: float | None = None,
+) -> Group:
+    """Return a group of a template's roles that serves a model."""
+    engines = {
+        role: _engine(model, curves, role, stack, adapters_rank, travels=len(roles) > 1)
+        for role, stack in roles.items()
+    }
+    return Group(roles=engines, provenance=_worst(engines), lora_factor=lora_factor)
+
+
+def _engine(
+    model: Model,
+    curves: Curves,
+    role: str,
+    stack: RoleStack,
+    adapters_rank: tuple[int, ...],
+    *,
+    travels: bool,
+) -> RoleEngine:
+    instance = stack.pool.instance
+    per_token = instance.kv_cache_dtype
+    whole = kv_bytes(model, 1, tensor_parallel=instance.tensor_parallel, kv_cache_dtype=per_token)
+    copies = 1 if model.attention.kind == "mla" else instance.tensor_parallel
+    network_bytes_per_ms = NETWORK_SHARE * instance.network_gbit_per_s / 8 * 1e6
+    return RoleEngine(
+        steps=step_times(model, curves, stack),
+        count=stack.pool.count,
+        ranks=instance.data_parallel,
+        stages=instance.pipeline_parallel,
+        max_num_seqs=stack.most_sequences,
+        max_num_batched_tokens=stack.most_batched_tokens,
+        kv=_kv_space(model, role, stack, adapters_rank),
+        encode_ms_per_token=_encode_ms_per_token(model, instance.gpu, instance.tensor_parallel),
+        transfer_ms_per_token=whole * copies / network_bytes_per_ms if travels and role == "prefill" else 0.0,
+    )
+
+
+def _kv_space(model: Model, role: str, stack: RoleStack, adapters_rank: tuple[int, ...]) -> KvSpace:
+    """Return the room for the KV cache, by what a sequence takes at lengths before and after its window."""
+    if role == "encode":
+        return KvSpace(free_bytes=1.0, bytes_per_token=0.0)
+    fit = role_fit(model, role, stack, 1, adapters_rank)
+    taken = fit.weights_gib + fit.adapters_gib + fit.overhead_gib
+    window = model.attention.window_tokens or 0
+
+    def held(tokens: int) -> int:
+        instance = stack.pool.instance
+        return kv_bytes(
+            model,
+            tokens,
+            tensor_parallel=instance.tensor_parallel,
+            pipeline_parallel=instance.pipeline_parallel,
+            kv_cache_dtype=instance.kv_cache_dtype,
+        )
+
+    far = 2**20
+    per_token = (held(window + far) - held(window)) / far
+    state = float(held(0))
+    return KvSpace(
+        free_bytes=max(0.0, fit.available_gib - taken) * _GIB,
+        bytes_per_token=per_token,
+        windowed_bytes_per_token=(held(window) - state) / window - per_token if window else 0.0,
+        window_tokens=window,
+        state_bytes=state,
+    )
+
+
+def _encode_ms_per_token(model: Model, gpu: Gpu, gpus: int) -> float:
+    """Return the time to encode one token of an image: two operations for each weight and patch."""
+    if model.vision is None:
+        return 0.0
+    patches = 4  # 2 x 2 patches make a token in every encoder listed
+    weights = model.vision.weights_gib * _GIB / 2
+    return 2 * weights * patches / (FLOPS_SHARE * gpu.tflops["bf16"] * 1e9 * gpus)
+
+
+def _worst(engines: Mapping[str, RoleEngine]) -> Provenance:
+    """Return how far a group is to be trusted: as far as its least known role, and less with roles apart."""
+    worst = max(
+        (engine.steps.provenance for role, engine in engines.items() if role != "encode"),
+        key=lambda one: _LABELS.index(one.label),
+    )
+    if len(engines) == 1:
+        return worst
+    ttft, tpot, tps = ERRORS["roofline"]
+    return Provenance(
+        label="extrapolated",
+        source=f"{worst.source}; no public measurements of roles apart",
+        ttft_error=max(ttft, worst.ttft_error),
+        tpot_error=max(tpot, worst.tpot_error),
+        tps_error=max(tps, worst.tps_error),
+    )

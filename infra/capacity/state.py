@@ -1,0 +1,24 @@
+"""What the kinds of groups have in common once their steady state is found."""
+
+from dataclasses import dataclass
+
+from infra.capacity.queueing import Queue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """A group in steady state; milliseconds, requests per millisecond."""
+
+    ttft_ms: float
+    tpot_ms: float
+    rate_per_ms: float
+    running: float
+    """Requests that are not waiting for room."""
+    bottleneck: str
+    """The role that sets the rate."""
+    limit: str
+    """What that role runs out of: memory, bandwidth or compute."""
+    unhindered_ms: float
+    """Time to first token of a request that finds no line anywhere."""
+    queues: tuple[Queue, ...]
+    """Lines that requests wait in when they come at random."""

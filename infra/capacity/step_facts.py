@@ -1,0 +1,139 @@
+"""Step times from the catalog: a curve where kernels were measured, else a roofline of the data sheets."""
+
+from infra.capacity.curves import PAST_OFFSET, Axes, Curve, logarithms
+from infra.capacity.fitted import (
+    ATTENTION_FLOPS_SHARE,
+    BANDWIDTH_SHARE,
+    ERRORS,
+    FLOPS_SHARE,
+    LAYER_MS,
+    LINK_SHARE,
+    MIXED_FACTOR,
+    PCIE_GB_PER_S,
+    ROOFLINE_STEP_MS,
+    UNPACKING_MIXED_FACTOR,
+)
+from infra.capacity.memory import kv_bytes
+from infra.capacity.parameters import active_parameters, parameters, weight_bytes
+from infra.capacity.roles import Instance, RoleStack
+from infra.capacity.roofline import Roofline
+from infra.capacity.steps import Provenance, StepTimes
+from infra.catalog.curves import (
+    CONTEXT_TOKENS,
+    NEW_TOKENS,
+    PAST_TOKENS,
+    SEQUENCES,
+    TOKENS,
+    Curves,
+    Grid,
+)
+from infra.catalog.model import Gpu, Model
+
+_AXES = Axes(
+    tokens=logarithms(TOKENS),
+    new_tokens=logarithms(NEW_TOKENS),
+    past_tokens=logarithms([past + PAST_OFFSET for past in PAST_TOKENS]),
+    sequences=logarithms(SEQUENCES),
+    context_tokens=logarithms(CONTEXT_TOKENS),
+)
+
+
+def step_times(model: Model, curves: Curves, stack: RoleStack) -> StepTimes:
+    """Return the step times of a role: its curve where kernels were measured, else a roofline."""
+    instance = stack.pool.instance
+    layout = (
+        instance.gpu.name,
+        instance.tensor_parallel,
+        instance.data_parallel,
+        stack.expert_parallel,
+    )
+    grid = curves.grids.get(layout)
+    if grid is None or stack.precision not in (None, model.precision):
+        return _roofline(model, stack)
+    return _curve(model, curves.tables, grid, instance)
+
+
+def _curve(model: Model, tables: str, grid: Grid, instance: Instance) -> Curve:
+    fp8_cache = instance.kv_cache_dtype.startswith("fp8") or (
+        instance.kv_cache_dtype == "auto" and model.kv_cache == "fp8"
+    )
+    decode = (fp8_cache and grid.decode_fp8_ms) or grid.decode_ms
+    unpacked = model.precision in ("mxfp4", "nvfp4", "int4") and "fp4" not in instance.gpu.tflops
+    ttft, tpot, tps = ERRORS["moe" if model.moe else "dense"]
+    return Curve(
+        axes=_AXES,
+        compute=logarithms(grid.compute_ms),
+        communicate=logarithms(grid.communicate_ms),
+        prefill=tuple(logarithms(row) for row in grid.prefill_ms),
+        decode=tuple(logarithms(row) for row in decode),
+        mixed_factor=UNPACKING_MIXED_FACTOR if unpacked else MIXED_FACTOR,
+        provenance=Provenance(
+            label="estimated",
+            source=f"{tables.split(' (', maxsplit=1)[0]}, {grid.measured_share:.0%} of its points measured",
+            ttft_error=ttft,
+            tpot_error=tpot,
+            tps_error=tps,
+        ),
+    )
+
+
+def _roofline(model: Model, stack: RoleStack) -> Roofline:
+    instance = stack.pool.instance
+    gpu, size = instance.gpu, instance.tensor_parallel
+    held, counts = weight_bytes(model, stack.precision), parameters(model)
+    attention = model.attention
+    index_dim = attention.index_head_dim
+    windowed = attention.windowed_layers / model.layers
+    # Sparse attention looks at all tokens with its small index only, and at the best of them in full.
+    all_share = (
+        1.0
+        if index_dim is None
+        else (index_dim * (attention.index_heads or 1)) / (attention.heads * _pair_width(model))
+    )
+    whole_layers = (1 - windowed) * all_share
+    some = windowed + ((1 - windowed) if index_dim is not None else 0.0)
+    token_bytes = kv_bytes(model, 2**20, tensor_parallel=size, kv_cache_dtype=instance.kv_cache_dtype) / 2**20
+    linked = 2 * (size - 1) / size * 2 * model.layers * model.hidden_size * 2
+    link_gb_per_s = (gpu.nvlink_gb_per_s or PCIE_GB_PER_S) / 2
+    ttft, tpot, tps = ERRORS["roofline"]
+    return Roofline(
+        weight_bytes=(held.layers + held.embeddings / 2) / size,
+        expert_bytes=held.experts / (size * instance.data_parallel),
+        expert_share=model.experts.active / model.experts.routed if model.experts else 1.0,
+        token_operations=2 * (active_parameters(model) - counts.embeddings / 2) / size,
+        attention_operations=4 * attention.heads * _pair_width(model) * model.layers * whole_layers / size,
+        kv_bytes=token_bytes,
+        windowed_share=some / whole_layers if whole_layers else 0.0,
+        window_tokens=attention.window_tokens or 2048,
+        fixed_ms=ROOFLINE_STEP_MS + model.layers * LAYER_MS * (2 if size > 1 else 1),
+        sent_bytes=linked,
+        bytes_per_ms=BANDWIDTH_SHARE * gpu.bandwidth_gb_per_s * 1e6,
+        operations_per_ms=FLOPS_SHARE * compute_tflops(model, gpu) * 1e9,
+        attention_operations_per_ms=ATTENTION_FLOPS_SHARE * gpu.tflops["bf16"] * 1e9,
+        sent_bytes_per_ms=LINK_SHARE * link_gb_per_s * 1e6,
+        provenance=Provenance(
+            label="extrapolated",
+            source=f"roofline: {BANDWIDTH_SHARE:.0%} of bandwidth, {FLOPS_SHARE:.0%} of FLOPs",
+            ttft_error=ttft,
+            tpot_error=tpot,
+            tps_error=tps,
+        ),
+    )
+
+
+def compute_tflops(model: Model, gpu: Gpu) -> float:
+    """Return the rate at which a GPU multiplies a model's weights, in the narrowest format of both."""
+    if model.precision in ("mxfp4", "nvfp4") and "fp4" in gpu.tflops:
+        return gpu.tflops["fp4"]
+    if model.precision == "fp8" and "fp8" in gpu.tflops:
+        return gpu.tflops["fp8"]
+    return gpu.tflops["bf16"]
+
+
+def _pair_width(model: Model) -> float:
+    """Return the mean width of a head's keys and values."""
+    attention = model.attention
+    if attention.kind == "gqa":
+        return attention.head_dim
+    keys = (attention.qk_nope_head_dim or 0) + (attention.qk_rope_head_dim or 0)
+    return (keys + (attention.v_head_dim or 0)) / 2

@@ -1,0 +1,143 @@
+"""Step times from NVIDIA's measured kernel tables; runs where aiconfigurator-core 0.12.0 is installed.
+
+Reads jobs as JSON on standard input and writes one grid, or the reason why there is none, for each. Imports
+nothing of this project: its environment is not the project's (tools/curves.py makes it).
+"""
+
+import json
+import logging
+import os
+import sys
+
+logging.disable(logging.WARNING)
+
+import aiconfigurator_core  # noqa: E402
+from aiconfigurator_core.sdk.config_builders import build_model_config  # noqa: E402
+from aiconfigurator_core.sdk.engine import EngineHandle, build_engine_spec_json  # noqa: E402
+from aiconfigurator_core.sdk.models import get_model  # noqa: E402
+from aiconfigurator_core.sdk.perf_database import get_database_view  # noqa: E402
+
+DECODE_ONLY_TOKENS = 256
+"""Up to here a step's tokens are one of each sequence, and each needs its logits; beyond, prompts fill it."""
+SHORT_CONTEXT, LONG_CONTEXT = 256, 65536
+SMALL_SHARE = 0.1
+"""Of a point's time, what may come from formulas and still count as measured."""
+
+
+def main() -> int:
+    """Answer every job in turn."""
+    request = json.load(sys.stdin)
+    answers = []
+    for job in request["jobs"]:
+        try:
+            answers.append(grid(job, request["axes"]))
+        except Exception as reason:  # the library raises its own kinds for what its tables lack
+            answers.append({"error": f"{type(reason).__name__}: {str(reason).splitlines()[0][:200]}"})
+    json.dump(answers, sys.stdout)
+    return 0
+
+
+def grid(job: dict, axes: dict) -> dict:
+    """Return the parts of a step over the axes, in milliseconds, each point with its provenance."""
+    engine = _engine(job, "bfloat16")
+    attention = _attention_names(engine)
+    dense, sent = [], []
+    for tokens in axes["tokens"]:
+        if tokens <= DECODE_ONLY_TOKENS:
+            ops = _decode(engine, tokens, SHORT_CONTEXT)
+        else:
+            ops = _prefill(engine, tokens, 0)
+        rest = {name: op for name, op in ops.items() if name not in attention}
+        dense.append(_point({name: op for name, op in rest.items() if not _communicates(name)}))
+        sent.append(_point({name: op for name, op in rest.items() if _communicates(name)}))
+    prefill = [
+        [_point(_only(_prefill(engine, new, past), attention)) for new in axes["new_tokens"]]
+        for past in axes["past_tokens"]
+    ]
+    decode = {"auto": _decode_rows(engine, attention, axes)}
+    try:
+        decode["fp8"] = _decode_rows(_engine(job, "fp8"), attention, axes)
+    except Exception as reason:  # A100 has no kernels for it
+        print(f"no fp8 KV cache on {job['system']}: {reason}", file=sys.stderr)
+    return {"compute": dense, "communicate": sent, "prefill": prefill, "decode": decode}
+
+
+def _decode_rows(engine: object, attention: set[str], axes: dict) -> list:
+    return [
+        [_point(_only(_decode(engine, sequences, context), attention)) for sequences in axes["sequences"]]
+        for context in axes["context_tokens"]
+    ]
+
+
+def _engine(job: dict, kv_dtype: str) -> object:
+    database = get_database_view(job["system"], "vllm", job["tables"], database_mode="HYBRID")
+    ranks = job["tensor_parallel"] * job["data_parallel"]
+    config = build_model_config(
+        job["tensor_parallel"],
+        1,
+        job["data_parallel"],
+        1 if job["expert_parallel"] else ranks,
+        ranks if job["expert_parallel"] else 1,
+        kvcache_quant_mode=kv_dtype,
+        gemm_quant_mode=job["gemm_precision"],
+        moe_quant_mode=job["moe_precision"],
+    )
+    model = get_model(job["model"], config, "vllm")
+    root = getattr(database, "systems_root", None)
+    spec = build_engine_spec_json(
+        model,
+        model_path=job["model"],
+        system=job["system"],
+        backend="vllm",
+        backend_version=job["tables"],
+        kv_block_size=None,
+        systems_path=root,
+        nextn=0,
+        database=database,
+    )
+    return EngineHandle(
+        bytes(aiconfigurator_core.engine_spec_bincode_from_json(spec)), systems_path=root
+    )._engine
+
+
+def _decode(engine: object, sequences: int, context: int) -> dict:
+    return {_bare(op[0]): op for op in engine.decode_step_per_op(sequences, context, 2, 1.0)}
+
+
+def _prefill(engine: object, new: int, past: int) -> dict:
+    ops = engine.run_static_per_op(1, 1, new + past, 2, past, 1.0, 1.0, "static_ctx", 32)[0]
+    return {_bare(op[0]): op for op in ops}
+
+
+def _bare(name: str) -> str:
+    return name.removeprefix("context_").removeprefix("generation_")
+
+
+def _attention_names(engine: object) -> set[str]:
+    """Return the operations whose time grows with the context, when decoding or in prefill."""
+    short, long = _decode(engine, 16, SHORT_CONTEXT), _decode(engine, 16, LONG_CONTEXT)
+    names = {name for name in long if long[name][1] > 1.01 * short[name][1]}
+    alone, after = _prefill(engine, 64, 0), _prefill(engine, 64, 16384)
+    return names | {name for name in after if name not in alone or after[name][1] > 1.01 * alone[name][1]}
+
+
+def _only(ops: dict, names: set[str]) -> dict:
+    return {name: op for name, op in ops.items() if name in names}
+
+
+def _communicates(name: str) -> bool:
+    return name.endswith(("_ar", "_ar_1", "_ar_2", "allreduce", "_dispatch", "p2p")) or name in (
+        "ar_1",
+        "ar_2",
+    )
+
+
+def _point(ops: dict) -> tuple[float, str]:
+    total = sum(op[1] for op in ops.values())
+    formula = sum(op[1] for op in ops.values() if op[3] != "silicon")
+    return total, "m" if formula <= SMALL_SHARE * total else "i"
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    raise SystemExit(main())
