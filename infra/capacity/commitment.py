@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from infra.capacity.load import Load
-from infra.capacity.traffic import MINUTE_S, Minute, Traffic
+from infra.capacity.traffic import DAY_S, MINUTE_S, Minute, Traffic
 
 HOURS_PER_MONTH = 730
 """365 days of 24 hours, over 12 months."""
@@ -197,15 +197,13 @@ def _steps(minute: Minute, work: _Work, headroom: float) -> int:
 
 
 def _limits(traffic: Traffic) -> list[str]:
-    hours = traffic.span_s / 3600
     said = ["A month is taken to be 730 hours like those of the log."]
-    if hours < 24:
-        said.append(
-            f"The log covers {_duration(traffic.span_s)}: it cannot show nights, so reserved units may idle "
-            "then, and the day's peak may be outside it."
-        )
-    elif hours < 7 * 24:
-        said.append(f"The log covers {_duration(traffic.span_s)}: it cannot show a whole week.")
+    covers = f"The log covers {_duration(traffic.span_s)}: it cannot show"
+    # An hour less: the first and the last request of a whole day are not 24 hours apart.
+    if traffic.span_s < DAY_S - 3600:
+        said.append(f"{covers} nights, when reserved units may idle, and may have missed the day's peak.")
+    elif traffic.span_s < 7 * DAY_S - 3600:
+        said.append(f"{covers} weekends, when reserved units may idle, nor the week's peak.")
     if traffic.missing_s:
         said.append(
             f"{_duration(traffic.missing_s)} without a request are taken for missing data and left out."

@@ -92,6 +92,8 @@ def _numbered(stream: Iterable[str], faults: Faults) -> Iterator[NumberedLine]:
 
 def _fields(line: str) -> list[str] | None:
     """Return the fields of a CSV line; None where its quotes do not match."""
+    # The usual limit is on runaway quotes; here a field is within its line whatever its quotes do.
+    csv.field_size_limit(max(len(line), csv.field_size_limit()))
     try:
         return next(csv.reader([line], strict=True), [])
     except csv.Error:

@@ -218,6 +218,14 @@ def test_what_a_broken_line_says_is_printable(tmp_path: Path) -> None:
     assert len(fault.example) < 60
 
 
+def test_long_text_in_quotes_does_not_matter(tmp_path: Path) -> None:
+    """A column with prompts is passed over, commas, quotes and all."""
+    prompt = '"' + 'say ""hi"", ' * 50_000 + '"'
+    log = read(tmp_path, f"time_s,prompt,input_tokens,output_tokens\n0,{prompt},9,1\n1,none,8,1\n")
+
+    assert [9, 8] == list(log.requests.input_tokens)
+
+
 def test_unsorted_lines_are_sorted_and_shown(tmp_path: Path) -> None:
     """Tokens stay with their request."""
     log = read(
