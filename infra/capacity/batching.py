@@ -14,7 +14,8 @@ from infra.capacity.queueing import Queue
 from infra.capacity.state import State
 
 _ROUNDS = 12
-"""Rounds of the fixed point; the last moves it by less than a thousandth."""
+_CLOSE = 1e-4
+"""The fixed point is found when a round moves it by less than this share, or after so many rounds."""
 _FULL = 0.999
 """From this share of the room on, memory is what more requests would need."""
 
@@ -35,7 +36,9 @@ def together(engine: RoleEngine, load: Load, concurrency: float, factor: float) 
         decoding = max(1.0, running * later / (later + waiting_steps))
         mean = step.mean(decoding, running / (later + waiting_steps))
         own_ms = step.chunks * step.mixed_ms(decoding, (1 + mean.prompts) / step.chunks)
-        waiting_steps = max(1.0, (mean.residual_ms + own_ms) / mean.ms)
+        before, waiting_steps = waiting_steps, max(1.0, (mean.residual_ms + own_ms) / mean.ms)
+        if abs(waiting_steps - before) < _CLOSE * (later + before):
+            break
     arriving = arriving_ms(load)
     unhindered = arriving + mean.residual_ms + own_ms
     # Little's law: whoever neither runs nor arrives waits in front.

@@ -47,8 +47,8 @@ def _engine(
     travels: bool,
 ) -> RoleEngine:
     instance = stack.pool.instance
-    per_token = instance.kv_cache_dtype
-    whole = kv_bytes(model, 1, tensor_parallel=instance.tensor_parallel, kv_cache_dtype=per_token)
+    sends = travels and role == "prefill"
+    kv = _kv_space(model, role, stack, adapters_rank)
     copies = 1 if model.attention.kind == "mla" else instance.tensor_parallel
     network_bytes_per_ms = NETWORK_SHARE * instance.network_gbit_per_s / 8 * 1e6
     return RoleEngine(
@@ -58,9 +58,9 @@ def _engine(
         stages=instance.pipeline_parallel,
         max_num_seqs=stack.most_sequences,
         max_num_batched_tokens=stack.most_batched_tokens,
-        kv=_kv_space(model, role, stack, adapters_rank),
+        kv=kv,
         encode_ms_per_token=_encode_ms_per_token(model, instance.gpu, instance.tensor_parallel),
-        transfer_ms_per_token=whole * copies / network_bytes_per_ms if travels and role == "prefill" else 0.0,
+        transfer_ms_per_token=kv.bytes_per_token * copies / network_bytes_per_ms if sends else 0.0,
     )
 
 

@@ -13,6 +13,10 @@ from infra.capacity.steps import Provenance
 
 MOST_CONCURRENCY = 4096
 """Where looking for the largest load ends."""
+NEARLY_ALL = 0.97
+"""Beyond this share of the rate, more requests only wait for each other."""
+TPOT_MARGIN = 0.5
+"""How much of the expected error is added to a TPOT before it is held against a promise: docs/accuracy.md."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,14 +103,22 @@ def under_rate(group: Group, load: Load, requests_per_second: float) -> OpenLoop
 
 
 def best_within(group: Group, load: Load, ttft_ms: float, tpot_ms: float) -> Performance | None:
-    """Return the largest load that keeps both latencies; None where not even one request does."""
+    """Return the load to hold at most within both latencies; None where not even one request keeps them.
+
+    Of the largest load that keeps them it takes off what brings next to nothing but waiting.
+    """
 
     def kept(concurrency: int) -> bool:
         found = _state(group, load, concurrency)
-        return found.ttft_ms <= ttft_ms and found.tpot_ms <= tpot_ms
+        slower = 1 + TPOT_MARGIN * group.provenance.tpot_error
+        return found.ttft_ms <= ttft_ms and found.tpot_ms * slower <= tpot_ms
 
     most = largest(kept)
-    return perform(group, load, most) if most else None
+    if not most:
+        return None
+    enough = NEARLY_ALL * _state(group, load, most).rate_per_ms
+    fewer = largest(lambda concurrency: _state(group, load, concurrency).rate_per_ms < enough)
+    return perform(group, load, min(most, fewer + 1))
 
 
 def largest(kept: Callable[[int], bool]) -> int:

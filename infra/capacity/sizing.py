@@ -1,0 +1,89 @@
+"""How much of an offer a load takes: steps, units, GPUs, machines and money."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil
+
+from infra.capacity.group import Group
+from infra.capacity.load import Load
+from infra.capacity.performance import OpenLoop, Performance, best_within, under_rate
+
+HOURS_PER_MONTH = 730
+"""365 days of 24 hours, over 12 months."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """The latencies that a tier keeps."""
+
+    ttft_ms: float
+    tpot_ms: float
+
+
+TIERS: Mapping[str, Promise] = {
+    "fast": Promise(ttft_ms=1500, tpot_ms=30),
+    "balanced": Promise(ttft_ms=3000, tpot_ms=60),
+    "economy": Promise(ttft_ms=6000, tpot_ms=120),
+}
+"""The tiers of every template; what a group does at each is in the template's performance table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """One template, for one model."""
+
+    group: Group
+    groups_per_step: int
+    units_per_step: int
+    gpus_per_step: int
+    machines_per_step: float
+    """Shares of machines count as such."""
+    hourly_per_step: float | None
+    """None where a machine has no price; so below."""
+    monthly_per_step: float | None
+    tiers: Mapping[str, Promise]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sized:
+    """Steps of an offer that serve a load within a promise."""
+
+    held: Performance
+    """One group at the most that keeps the promise."""
+    seen: OpenLoop | None
+    """What callers see of one group at its share of the load, requests coming at random."""
+    steps: int
+    units: int
+    gpus: int
+    machines: int
+    step_requests_per_second: float
+    hourly: float | None
+    monthly: float | None
+    """Reserved for a month: less an hour than `hourly`, all hours."""
+    per_million_tokens: float | None
+    """At the load, in hourly units."""
+
+
+def size(
+    offer: Offer, load: Load, promise: Promise, requests_per_second: float, headroom: float
+) -> Sized | None:
+    """Return what a load takes; None where not even one request at a time keeps the promise."""
+    held = best_within(offer.group, load, promise.ttft_ms, promise.tpot_ms)
+    if held is None:
+        return None
+    of_step = held.requests_per_second * offer.groups_per_step
+    steps = max(1, ceil(requests_per_second * headroom / of_step))
+    hourly = None if offer.hourly_per_step is None else steps * offer.hourly_per_step
+    tokens = requests_per_second * load.total_tokens * 3600
+    return Sized(
+        held=held,
+        seen=under_rate(offer.group, load, requests_per_second / (steps * offer.groups_per_step)),
+        steps=steps,
+        units=steps * offer.units_per_step,
+        gpus=steps * offer.gpus_per_step,
+        machines=ceil(steps * offer.machines_per_step),
+        step_requests_per_second=of_step,
+        hourly=hourly,
+        monthly=None if offer.monthly_per_step is None else steps * offer.monthly_per_step,
+        per_million_tokens=None if hourly is None else hourly / tokens * 1e6,
+    )
