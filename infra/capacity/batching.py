@@ -7,7 +7,7 @@ each prompt delays everyone else's next token. Little's law ties the rest: reque
 from dataclasses import dataclass
 from math import ceil, exp
 
-from infra.capacity.fitted import CLIENT_MS, FRONTEND_MS, FRONTEND_MS_PER_TOKEN, SEQUENCE_MS, STEP_MS
+from infra.capacity.fitted import Constants
 from infra.capacity.group import RoleEngine
 from infra.capacity.load import Load
 from infra.capacity.queueing import Queue
@@ -39,7 +39,7 @@ def together(engine: RoleEngine, load: Load, concurrency: float, factor: float) 
         before, waiting_steps = waiting_steps, max(1.0, (mean.residual_ms + own_ms) / mean.ms)
         if abs(waiting_steps - before) < _CLOSE * (later + before):
             break
-    arriving = arriving_ms(load)
+    arriving = arriving_ms(engine.constants, load.input_tokens)
     unhindered = arriving + mean.residual_ms + own_ms
     # Little's law: whoever neither runs nor arrives waits in front.
     ttft = max(unhindered, here * mean.ms / mean.prompts - later * mean.ms)
@@ -70,9 +70,14 @@ def room(engine: RoleEngine, load: Load) -> float:
     return max(1.0, held / engine.stages)
 
 
-def arriving_ms(load: Load) -> float:
+def arriving_ms(constants: Constants, input_tokens: int) -> float:
     """Return the time between client and engine, and of the process that tokenizes."""
-    return CLIENT_MS + FRONTEND_MS + FRONTEND_MS_PER_TOKEN * load.input_tokens
+    return constants.client_ms + frontend_ms(constants, input_tokens)
+
+
+def frontend_ms(constants: Constants, input_tokens: int) -> float:
+    """Return the time of the one process that takes requests in."""
+    return constants.frontend_ms + constants.frontend_ms_per_token * input_tokens
 
 
 def plain_step_ms(engine: RoleEngine, load: Load, decoding: float, factor: float) -> float:
@@ -93,7 +98,7 @@ def prompt_attention_ms(engine: RoleEngine, load: Load) -> float:
 
 def fixed_ms(engine: RoleEngine, decoding: float) -> float:
     """Return what a step takes beside its kernels; each hop between pipeline stages as much again."""
-    return STEP_MS * engine.stages + SEQUENCE_MS * decoding
+    return engine.constants.step_ms * engine.stages + engine.constants.sequence_ms * decoding
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,11 @@ def apart(group: Group, load: Load, concurrency: float, factor: float) -> State:
     pools = _pools(group, load, factor)
     transfer = group.roles["prefill"].transfer_ms_per_token * load.input_tokens
     limits = {role: POOL_BUSY_SHARE * queue.servers / queue.service_ms for role, queue in pools.items()}
-    service = arriving_ms(load) + sum(queue.service_ms for queue in pools.values()) + transfer
+    service = (
+        arriving_ms(decode.constants, load.input_tokens)
+        + sum(queue.service_ms for queue in pools.values())
+        + transfer
+    )
     here, step, unhindered, ttft, rate = 1.0, 0.0, 0.0, 0.0, 0.0
     for _ in range(_ROUNDS):
         step = plain_step_ms(decode, load, max(1.0, here), factor)

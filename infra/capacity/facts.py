@@ -2,20 +2,16 @@
 
 from collections.abc import Mapping
 
-from infra.capacity.fitted import (
-    ERRORS,
-    FLOPS_SHARE,
-    NETWORK_SHARE,
-)
+from infra.capacity.fitted import ERRORS, FITTED, NETWORK_SHARE, Constants
 from infra.capacity.group import Group, KvSpace, RoleEngine
 from infra.capacity.memory import kv_bytes
-from infra.capacity.roles import RoleStack, role_fit
+from infra.capacity.roles import Instance, RoleStack, role_fit
 from infra.capacity.step_facts import step_times
 from infra.capacity.steps import Label, Provenance
 from infra.catalog.curves import (
     Curves,
 )
-from infra.catalog.model import Gpu, Model
+from infra.catalog.model import Model
 
 _GIB = 2**30
 _LABELS: tuple[Label, ...] = ("measured", "calibrated", "estimated", "extrapolated")
@@ -28,10 +24,11 @@ def group_of(
     *,
     adapters_rank: tuple[int, ...] = (),
     lora_factor: float | None = None,
+    constants: Constants = FITTED,
 ) -> Group:
     """Return a group of a template's roles that serves a model."""
     engines = {
-        role: _engine(model, curves, role, stack, adapters_rank, travels=len(roles) > 1)
+        role: _engine(model, curves, role, stack, adapters_rank, constants, travels=len(roles) > 1)
         for role, stack in roles.items()
     }
     return Group(roles=engines, provenance=_worst(engines), lora_factor=lora_factor)
@@ -43,6 +40,7 @@ def _engine(
     role: str,
     stack: RoleStack,
     adapters_rank: tuple[int, ...],
+    constants: Constants,
     *,
     travels: bool,
 ) -> RoleEngine:
@@ -52,14 +50,15 @@ def _engine(
     copies = 1 if model.attention.kind == "mla" else instance.tensor_parallel
     network_bytes_per_ms = NETWORK_SHARE * instance.network_gbit_per_s / 8 * 1e6
     return RoleEngine(
-        steps=step_times(model, curves, stack),
+        steps=step_times(model, curves, stack, constants),
         count=stack.pool.count,
         ranks=instance.data_parallel,
         stages=instance.pipeline_parallel,
         max_num_seqs=stack.most_sequences,
         max_num_batched_tokens=stack.most_batched_tokens,
         kv=kv,
-        encode_ms_per_token=_encode_ms_per_token(model, instance.gpu, instance.tensor_parallel),
+        encode_ms_per_token=_encode_ms_per_token(model, instance, constants),
+        constants=constants,
         transfer_ms_per_token=kv.bytes_per_token * copies / network_bytes_per_ms if sends else 0.0,
     )
 
@@ -94,13 +93,14 @@ def _kv_space(model: Model, role: str, stack: RoleStack, adapters_rank: tuple[in
     )
 
 
-def _encode_ms_per_token(model: Model, gpu: Gpu, gpus: int) -> float:
+def _encode_ms_per_token(model: Model, instance: Instance, constants: Constants) -> float:
     """Return the time to encode one token of an image: two operations for each weight and patch."""
     if model.vision is None:
         return 0.0
     patches = 4  # 2 x 2 patches make a token in every encoder listed
     weights = model.vision.weights_gib * _GIB / 2
-    return 2 * weights * patches / (FLOPS_SHARE * gpu.tflops["bf16"] * 1e9 * gpus)
+    operations_per_ms = constants.flops_share * instance.gpu.tflops["bf16"] * 1e9 * instance.tensor_parallel
+    return 2 * weights * patches / operations_per_ms
 
 
 def _worst(engines: Mapping[str, RoleEngine]) -> Provenance:

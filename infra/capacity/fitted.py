@@ -1,36 +1,60 @@
-"""Every constant of the calculator that was fitted to measurements, with what it was fitted on.
+"""Every constant of the calculator that was fitted to measurements, and on which models' rows.
 
-Fitted by `benchmarks/fit_capacity.py`. Rows: closed-loop vLLM rows of SemiAnalysis InferenceX, as
-silicon_sample.csv of PyPI aiconfigurator-core 0.12.0 (Apache-2.0) passes them on; models in `FITTED_ON`.
+Fitted by `benchmarks/fit_capacity.py` on benchmarks/capacity_rows.csv; each entry of WITHOUT knows nothing of
+its model, so that docs/accuracy.md can score every row with constants that never saw the row's model.
 """
 
-FITTED_ON = ("meta-llama/Llama-3.1-70B", "openai/gpt-oss-120b")
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-# A step, beside its kernels: scheduling, sampling, and what each sequence adds to them.
-STEP_MS = 0.3
-SEQUENCE_MS = 0.009
 
-# A request, beside steps: the way from client to engine and back, and the one process that tokenizes
-# prompts one after the other.
-CLIENT_MS = 5.0
-FRONTEND_MS = 0.45
-FRONTEND_MS_PER_TOKEN = 0.001
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constants:
+    """What kernels alone do not tell; milliseconds, or shares."""
 
-# Time of a step with prompts in it over the sum of its kernels: no whole CUDA graph covers such a step,
-# and quantizing activations and routing tokens to experts is not among the kernels that were measured.
-MIXED_FACTOR = 1.25
-# Where 4-bit weights meet a GPU that cannot multiply them, they are unpacked to bf16 on the way.
-UNPACKING_MIXED_FACTOR = 1.65
+    step_ms: float
+    """Of a step beside its kernels: scheduling and sampling."""
+    sequence_ms: float
+    """What each sequence adds to that."""
+    client_ms: float
+    """From client to engine and back."""
+    frontend_ms: float
+    """Of the one process that takes requests in, for each."""
+    frontend_ms_per_token: float
+    """And for each token of its prompt."""
+    mixed_factor: float
+    """Time of a step with prompts in it over the sum of its kernels: no whole CUDA graph covers such a step,
+    and quantizing activations or routing tokens to experts is not among the kernels that were measured."""
+    unpacking_factor: float
+    """The same where 4-bit weights meet a GPU that cannot multiply them and unpacks them to bf16."""
+    bandwidth_share: float
+    """Of the data sheet's; this and the following are the roofline's, for GPUs and models without curves."""
+    flops_share: float
+    roofline_step_ms: float
+    layer_ms: float
+    """Of a layer whatever its width; as much again where GPUs share it."""
 
-# The roofline, for GPUs and models without curves: shares of what data sheets promise, fitted the same way.
-BANDWIDTH_SHARE = 0.8
-FLOPS_SHARE = 0.4
-ATTENTION_FLOPS_SHARE = 0.3
-ROOFLINE_STEP_MS = 1.0
-LAYER_MS = 0.02
-"""Time of a layer whatever its width; as much again where GPUs share it."""
+
+FITTED = Constants(
+    step_ms=0.3,
+    sequence_ms=0.009,
+    client_ms=5.0,
+    frontend_ms=0.45,
+    frontend_ms_per_token=0.001,
+    mixed_factor=1.25,
+    unpacking_factor=1.65,
+    bandwidth_share=0.8,
+    flops_share=0.4,
+    roofline_step_ms=1.0,
+    layer_ms=0.02,
+)
+"""On all development rows."""
+
+WITHOUT: Mapping[str, Constants] = {}
+"""By the model whose rows were left out."""
 
 # Not fitted: no public rows tell them.
+ATTENTION_FLOPS_SHARE = 0.3
 LINK_SHARE = 0.7
 PCIE_GB_PER_S = 64
 """Both directions of PCIe 4.0 x16, between GPUs without NVLink."""

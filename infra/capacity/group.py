@@ -6,6 +6,7 @@ Why plain: the same modules run in the page that `modelunits size --html` writes
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from infra.capacity.fitted import FITTED, Constants
 from infra.capacity.steps import Provenance, StepTimes
 
 
@@ -53,6 +54,7 @@ class RoleEngine:
     """Time to turn an image into one token of input, where this role encodes."""
     transfer_ms_per_token: float = 0.0
     """Time in which one token's KV cache leaves this role, where another one goes on."""
+    constants: Constants = FITTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

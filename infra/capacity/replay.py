@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import ceil
 
-from infra.capacity.batching import fixed_ms, virtual_ranks
-from infra.capacity.fitted import CLIENT_MS, FRONTEND_MS, FRONTEND_MS_PER_TOKEN
+from infra.capacity.batching import fixed_ms, frontend_ms, virtual_ranks
 from infra.capacity.group import RoleEngine
 from infra.capacity.load import Load
 
@@ -142,8 +141,9 @@ class _Run:
         request, state = self.requests[number], self.state
         tokens = request.new_tokens + request.past_tokens
         self.sent_ms[number] = at_ms
-        state.frontend_ms = max(state.frontend_ms, at_ms) + FRONTEND_MS + FRONTEND_MS_PER_TOKEN * tokens
-        heappush(state.arriving, (state.frontend_ms + CLIENT_MS, number))
+        constants = self.engine.constants
+        state.frontend_ms = max(state.frontend_ms, at_ms) + frontend_ms(constants, tokens)
+        heappush(state.arriving, (state.frontend_ms + constants.client_ms, number))
 
     def _bytes(self, number: int) -> float:
         """Return the KV cache that a request holds half-way through its answer."""

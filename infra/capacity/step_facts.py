@@ -1,18 +1,7 @@
 """Step times from the catalog: a curve where kernels were measured, else a roofline of the data sheets."""
 
 from infra.capacity.curves import PAST_OFFSET, Axes, Curve, logarithms
-from infra.capacity.fitted import (
-    ATTENTION_FLOPS_SHARE,
-    BANDWIDTH_SHARE,
-    ERRORS,
-    FLOPS_SHARE,
-    LAYER_MS,
-    LINK_SHARE,
-    MIXED_FACTOR,
-    PCIE_GB_PER_S,
-    ROOFLINE_STEP_MS,
-    UNPACKING_MIXED_FACTOR,
-)
+from infra.capacity.fitted import ATTENTION_FLOPS_SHARE, ERRORS, LINK_SHARE, PCIE_GB_PER_S, Constants
 from infra.capacity.memory import kv_bytes
 from infra.capacity.parameters import active_parameters, parameters, weight_bytes
 from infra.capacity.roles import Instance, RoleStack
@@ -38,7 +27,7 @@ _AXES = Axes(
 )
 
 
-def step_times(model: Model, curves: Curves, stack: RoleStack) -> StepTimes:
+def step_times(model: Model, curves: Curves, stack: RoleStack, constants: Constants) -> StepTimes:
     """Return the step times of a role: its curve where kernels were measured, else a roofline."""
     instance = stack.pool.instance
     layout = (
@@ -49,11 +38,11 @@ def step_times(model: Model, curves: Curves, stack: RoleStack) -> StepTimes:
     )
     grid = curves.grids.get(layout)
     if grid is None or stack.precision not in (None, model.precision):
-        return _roofline(model, stack)
-    return _curve(model, curves.tables, grid, instance)
+        return _roofline(model, stack, constants)
+    return _curve(model, curves.tables, grid, instance, constants)
 
 
-def _curve(model: Model, tables: str, grid: Grid, instance: Instance) -> Curve:
+def _curve(model: Model, tables: str, grid: Grid, instance: Instance, constants: Constants) -> Curve:
     fp8_cache = instance.kv_cache_dtype.startswith("fp8") or (
         instance.kv_cache_dtype == "auto" and model.kv_cache == "fp8"
     )
@@ -66,10 +55,10 @@ def _curve(model: Model, tables: str, grid: Grid, instance: Instance) -> Curve:
         communicate=logarithms(grid.communicate_ms),
         prefill=tuple(logarithms(row) for row in grid.prefill_ms),
         decode=tuple(logarithms(row) for row in decode),
-        mixed_factor=UNPACKING_MIXED_FACTOR if unpacked else MIXED_FACTOR,
+        mixed_factor=constants.unpacking_factor if unpacked else constants.mixed_factor,
         provenance=Provenance(
             label="estimated",
-            source=f"{tables.split(' (', maxsplit=1)[0]}, {grid.measured_share:.0%} of its points measured",
+            source=f"{tables.partition(' (')[0]}, {_percent(grid.measured_share)} of its points measured",
             ttft_error=ttft,
             tpot_error=tpot,
             tps_error=tps,
@@ -77,7 +66,7 @@ def _curve(model: Model, tables: str, grid: Grid, instance: Instance) -> Curve:
     )
 
 
-def _roofline(model: Model, stack: RoleStack) -> Roofline:
+def _roofline(model: Model, stack: RoleStack, constants: Constants) -> Roofline:
     instance = stack.pool.instance
     gpu, size = instance.gpu, instance.tensor_parallel
     held, counts = weight_bytes(model, stack.precision), parameters(model)
@@ -105,20 +94,25 @@ def _roofline(model: Model, stack: RoleStack) -> Roofline:
         kv_bytes=token_bytes,
         windowed_share=some / whole_layers if whole_layers else 0.0,
         window_tokens=attention.window_tokens or 2048,
-        fixed_ms=ROOFLINE_STEP_MS + model.layers * LAYER_MS * (2 if size > 1 else 1),
+        fixed_ms=constants.roofline_step_ms + model.layers * constants.layer_ms * (2 if size > 1 else 1),
         sent_bytes=linked,
-        bytes_per_ms=BANDWIDTH_SHARE * gpu.bandwidth_gb_per_s * 1e6,
-        operations_per_ms=FLOPS_SHARE * compute_tflops(model, gpu) * 1e9,
+        bytes_per_ms=constants.bandwidth_share * gpu.bandwidth_gb_per_s * 1e6,
+        operations_per_ms=constants.flops_share * compute_tflops(model, gpu) * 1e9,
         attention_operations_per_ms=ATTENTION_FLOPS_SHARE * gpu.tflops["bf16"] * 1e9,
         sent_bytes_per_ms=LINK_SHARE * link_gb_per_s * 1e6,
         provenance=Provenance(
             label="extrapolated",
-            source=f"roofline: {BANDWIDTH_SHARE:.0%} of bandwidth, {FLOPS_SHARE:.0%} of FLOPs",
+            source=f"roofline: {_percent(constants.bandwidth_share)} of bandwidth, "
+            f"{_percent(constants.flops_share)} of FLOPs",
             ttft_error=ttft,
             tpot_error=tpot,
             tps_error=tps,
         ),
     )
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.0f} %"
 
 
 def compute_tflops(model: Model, gpu: Gpu) -> float:
