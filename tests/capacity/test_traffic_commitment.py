@@ -76,6 +76,20 @@ def test_minutes_of_longer_requests_need_more_where_the_rate_is_a_function() -> 
     ]
 
 
+def test_a_minute_with_a_request_needs_a_step_however_small() -> None:
+    """Where work grows faster than tokens, a straight line says that short requests are free."""
+    traffic = traffic_of([1, 1], [10, 10_000])
+    sized = size_traffic(
+        traffic,
+        step_rps=lambda load: 1e9 / load.input_tokens**2,
+        step_units=1,
+        headroom=1.0,
+        price=None,
+    )
+
+    assert [1, 1] == [need.units for need in sized.series]
+
+
 def test_without_prices_there_is_no_commitment() -> None:
     """Units are still said; what is cheapest is not guessed."""
     sized = size(traffic_of([60]), price=None)
@@ -113,6 +127,7 @@ def test_free_hourly_units_leave_nothing_to_reserve() -> None:
     bought = commitment([3] * 10, step_units=1, price=StepPrice(monthly=100, hourly=0))
 
     assert (0, 3) == (bought.reserved_units, bought.hourly_max_units)
+    assert 1 == bought.break_even_share
 
 
 def test_a_short_log_says_what_it_cannot_show() -> None:

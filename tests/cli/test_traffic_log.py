@@ -207,6 +207,15 @@ def test_broken_json_lines_are_counted_and_shown(tmp_path: Path) -> None:
     assert ("no output_tokens", 1, (4,)) in faults(log)
 
 
+def test_most_times_decide_how_time_is_counted(tmp_path: Path) -> None:
+    """One date among numbers is a broken line, and the other way round."""
+    numbers = read(tmp_path, HEADER + "2026-11-20,1,1\n1,1,1\n2,1,1\n")
+    dates = read(tmp_path, HEADER + "1,1,1\n2026-11-20,1,1\n2026-11-21,1,1\n")
+
+    assert [("the time is no number, as others are", 1, (2,))] == faults(numbers)
+    assert [("the time is not ISO 8601, as others are", 1, (2,))] == faults(dates)
+
+
 def test_what_a_broken_line_says_is_printable(tmp_path: Path) -> None:
     """A log cannot move the reader's cursor, nor fill the screen."""
     log = read(tmp_path, HEADER + "0,1,1\n1,\x1b[2J\xff" + "9" * 1000 + ",1\n")
@@ -286,6 +295,9 @@ UNREADABLE = {
     "binary": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "log.csv:1:1: is not text"),
     "UTF-16": (HEADER.encode("utf-16"), "log.csv:1:1: is UTF-16: save it as UTF-8"),
     "broken gzip": (b"\x1f\x8b\x08\x00garbage", "log.csv:1:1: is broken gzip"),
+    "broken gzip content": (gzip.compress(b"")[:10] + b"garbage" * 9, "log.csv:1:1: is broken gzip"),
+    "broken gzip header": (b"\x1f\x8b\x07garbage", "log.csv:1:1: is broken gzip"),
+    "other JSON": ('{"a": 1}\n{"b": 1}\n', "log.csv:1:1: no column for the input tokens"),
     "JSON array": ('[{"time": 1}]', "log.csv:1:1: is one JSON array: write one JSON object a line"),
     "no JSON": ("{\n{\n", "log.csv:1:1: no line is a JSON object"),
     "no lines": (HEADER + "a,b\nx,1,1\n", "log.csv:2:1: no request can be read: line 2: not the 3 fields"),
