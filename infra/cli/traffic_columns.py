@@ -7,6 +7,9 @@ from infra.problems import Problem
 
 RULE = "traffic-log"
 
+_LISTED = 12
+"""More columns than this bury the message."""
+
 _SECONDS_PER = {
     "s": 1.0,
     "sec": 1.0,
@@ -89,7 +92,7 @@ def columns_of(header: Iterable[str], file: str, line: int) -> Columns | tuple[P
                 )
             )
         elif len(columns) > 1:
-            message = f"{' and '.join(map(_shown, columns))} both mean the {meaning}: keep one"
+            message = f"{' and '.join(map(_shown, columns))} mean the {meaning}: keep one"
             problems.append(Problem(file, line, 1, message, RULE))
     if problems:
         return tuple(problems)
@@ -101,10 +104,6 @@ def columns_of(header: Iterable[str], file: str, line: int) -> Columns | tuple[P
         cached_tokens=cached[0] if cached else None,
         seconds=_unit(time, frozenset(map(_plain, names))),
     )
-
-
-_LISTED = 12
-"""More columns than this bury the message."""
 
 
 def _shortest(meaning: str) -> set[str]:

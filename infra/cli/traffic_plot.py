@@ -15,8 +15,9 @@ def plot(
 ) -> str:
     """Return lines of 100 columns: units needed, the reserved floor and the ceiling with hourly units.
 
-    `series` and `commitment` are those of a TrafficSize, `begin` is its Traffic's; `reserved_units` is None
-    where no price is known. A column shows the neediest of its minutes. Missing data takes no column.
+    Of a TrafficSize: its `series`, its commitment's `reserved_units` (None where no price is known) and its
+    `peak_units` as the ceiling; `begin` is its Traffic's. A column shows the neediest of its minutes;
+    missing data takes none.
     """
     import plotext  # type: ignore[import-untyped]  # noqa: PLC0415 - a seventh of a second, and only for logs
 

@@ -308,7 +308,7 @@ UNREADABLE = {
     ),
     "two columns": (
         "time_s,input_tokens,prompt_tokens,output_tokens\n0,1,1,1\n",
-        "log.csv:1:1: input_tokens and prompt_tokens both mean the input tokens: keep one",
+        "log.csv:1:1: input_tokens and prompt_tokens mean the input tokens: keep one",
     ),
     "no header": (
         "0,1,1\n",
