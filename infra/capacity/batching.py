@@ -52,6 +52,7 @@ def together(engine: RoleEngine, load: Load, concurrency: float, factor: float) 
         bottleneck="serve",
         limit="memory" if here >= space * _FULL else "compute" if mean.mixed_share > 0.5 else "bandwidth",
         unhindered_ms=unhindered,
+        residual_ms=mean.residual_ms,
         queues=(
             Queue(service_ms=prompt_ms, servers=batches),
             Queue(service_ms=unhindered + later * mean.ms, servers=batches * space),

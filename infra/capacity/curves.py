@@ -36,6 +36,8 @@ class Curve:
     decode: tuple[Row, ...]
     mixed_factor: float
     """Time of a step with prompts in it over the sum of its kernels."""
+    launch_ms: float
+    """Time in which the host launches the kernels of such a step, while GPUs wait or compute."""
     provenance: Provenance
 
     def dense_ms(self, tokens: float, *, mixed: bool) -> float:
@@ -43,7 +45,9 @@ class Curve:
         at = log(max(1.0, tokens))
         compute = exp(_line(self.axes.tokens, self.compute, at))
         communicate = exp(_line(self.axes.tokens, self.communicate, at))
-        return compute * (self.mixed_factor if mixed else 1.0) + communicate
+        if mixed:
+            return max(self.launch_ms, compute * self.mixed_factor + communicate)
+        return compute + communicate
 
     def prefill_attention_ms(self, new_tokens: float, past_tokens: float) -> float:
         """Return the time in which new tokens look at each other and at the past ones of their prompt."""

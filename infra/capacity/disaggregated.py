@@ -57,6 +57,7 @@ def apart(group: Group, load: Load, concurrency: float, factor: float) -> State:
         bottleneck=bottleneck,
         limit="compute" if bottleneck != "decode" else "memory" if full else "bandwidth",
         unhindered_ms=unhindered,
+        residual_ms=step / 2,
         queues=(
             *pools.values(),
             Queue(service_ms=load.output_tokens * step, servers=batches * space),

@@ -27,6 +27,8 @@ class Constants:
     and quantizing activations or routing tokens to experts is not among the kernels that were measured."""
     unpacking_factor: float
     """The same where 4-bit weights meet a GPU that cannot multiply them and unpacks them to bf16."""
+    launch_ms_per_layer: float
+    """Time in which the host launches the kernels of a layer, where no CUDA graph does."""
     bandwidth_share: float
     """Of the data sheet's; this and the following are the roofline's, for GPUs and models without curves."""
     flops_share: float
@@ -43,6 +45,7 @@ FITTED = Constants(
     frontend_ms_per_token=0.001,
     mixed_factor=1.25,
     unpacking_factor=1.65,
+    launch_ms_per_layer=0.5,
     bandwidth_share=0.8,
     flops_share=0.4,
     roofline_step_ms=1.0,

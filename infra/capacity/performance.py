@@ -89,14 +89,18 @@ def under_rate(group: Group, load: Load, requests_per_second: float) -> OpenLoop
     found = _state(group, load, max(high, 1e-3))
     lines = waits(found.queues, wanted)
     at = found.unhindered_ms
+
+    def percentile_ms(share: float) -> float:
+        return at + (2 * share - 1) * found.residual_ms + lines.percentile_ms(share)
+
     return OpenLoop(
         requests_per_second=requests_per_second,
         in_flight=wanted * (at + lines.mean_ms + max(0, load.output_tokens - 1) * found.tpot_ms),
         busy=wanted / most,
         ttft_mean_ms=at + lines.mean_ms,
-        ttft_p50_ms=at + lines.percentile_ms(0.5),
-        ttft_p90_ms=at + lines.percentile_ms(0.9),
-        ttft_p99_ms=at + lines.percentile_ms(0.99),
+        ttft_p50_ms=percentile_ms(0.5),
+        ttft_p90_ms=percentile_ms(0.9),
+        ttft_p99_ms=percentile_ms(0.99),
         tpot_ms=found.tpot_ms,
         provenance=group.provenance,
     )

@@ -20,5 +20,7 @@ class State:
     """What that role runs out of: memory, bandwidth or compute."""
     unhindered_ms: float
     """Time to first token of a request that finds no line anywhere."""
+    residual_ms: float
+    """Of that, the mean time until the step ends into which a request arrives; evenly spread to twice that."""
     queues: tuple[Queue, ...]
     """Lines that requests wait in when they come at random."""

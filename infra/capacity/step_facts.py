@@ -56,6 +56,7 @@ def _curve(model: Model, tables: str, grid: Grid, instance: Instance, constants:
         prefill=tuple(logarithms(row) for row in grid.prefill_ms),
         decode=tuple(logarithms(row) for row in decode),
         mixed_factor=constants.unpacking_factor if unpacked else constants.mixed_factor,
+        launch_ms=model.layers * constants.launch_ms_per_layer,
         provenance=Provenance(
             label="estimated",
             source=f"{tables.partition(' (')[0]}, {_percent(grid.measured_share)} of its points measured",
