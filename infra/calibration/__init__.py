@@ -1,0 +1,1 @@
+"""Result files of benchmarks become calibration files, and calibration files become points."""
