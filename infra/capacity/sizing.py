@@ -1,15 +1,19 @@
 """How much of an offer a load takes: steps, units, GPUs, machines and money."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 
 from infra.capacity.group import Group
-from infra.capacity.load import Load
+from infra.capacity.load import REFERENCE_LOAD, Load
 from infra.capacity.performance import OpenLoop, Performance, best_within, under_rate
+from infra.capacity.steps import Label, Provenance
 
 HOURS_PER_MONTH = 730
 """365 days of 24 hours, over 12 months."""
+
+NEAR = 0.1
+"""Share by which lengths may differ from those of a known row for its numbers to be the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +33,46 @@ TIERS: Mapping[str, Promise] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A row of a performance table that a real group stands behind."""
+
+    concurrency: int
+    ttft_ms: float
+    tpot_ms: float
+    total_tps: float
+    label: Label
+    source: str
+    load: Load = REFERENCE_LOAD
+
+    def holds(self, load: Load) -> bool:
+        """Say whether a load is as good as its own: no length differs by more than a tenth."""
+        lengths = zip(_lengths(load), _lengths(self.load), strict=True)
+        return not load.adapters and all(abs(one - own) <= NEAR * own for one, own in lengths)
+
+    def under(self, load: Load) -> Performance:
+        """Return the row's numbers for a load that is as good as its own."""
+        rate = self.total_tps / load.total_tokens
+        return Performance(
+            concurrency=self.concurrency,
+            ttft_ms=self.ttft_ms,
+            tpot_ms=self.tpot_ms,
+            requests_per_second=rate,
+            output_tps=rate * load.output_tokens,
+            total_tps=self.total_tps,
+            running=self.concurrency,
+            bottleneck="",
+            limit="",
+            provenance=Provenance(
+                label=self.label,
+                source=self.source,
+                ttft_error=NEAR,
+                tpot_error=NEAR,
+                tps_error=NEAR,
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """One template, for one model."""
 
@@ -36,12 +80,19 @@ class Offer:
     groups_per_step: int
     units_per_step: int
     gpus_per_step: int
-    machines_per_step: float
-    """Shares of machines count as such."""
+    machines_per_step: Mapping[str, float]
+    """By type; shares of machines count as such."""
     hourly_per_step: float | None
     """None where a machine has no price; so below."""
     monthly_per_step: float | None
     tiers: Mapping[str, Promise]
+    known: Mapping[str, Known] = field(default_factory=dict)
+    """By tier, where it was measured or calibrated."""
+
+    def answer(self, tier: str, load: Load) -> Performance | None:
+        """Return what is known of a tier where the load is as good as the one it is known at."""
+        known = self.known.get(tier)
+        return known.under(load) if known and known.holds(load) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +116,18 @@ class Sized:
 
 
 def size(
-    offer: Offer, load: Load, promise: Promise, requests_per_second: float, headroom: float
+    offer: Offer,
+    load: Load,
+    promise: Promise,
+    requests_per_second: float,
+    headroom: float,
+    known: Performance | None = None,
 ) -> Sized | None:
-    """Return what a load takes; None where not even one request at a time keeps the promise."""
-    held = best_within(offer.group, load, promise.ttft_ms, promise.tpot_ms)
+    """Return what a load takes; None where not even one request at a time keeps the promise.
+
+    What is known of a group goes before what is estimated.
+    """
+    held = known or best_within(offer.group, load, promise.ttft_ms, promise.tpot_ms)
     if held is None:
         return None
     of_step = held.requests_per_second * offer.groups_per_step
@@ -81,9 +140,13 @@ def size(
         steps=steps,
         units=steps * offer.units_per_step,
         gpus=steps * offer.gpus_per_step,
-        machines=ceil(steps * offer.machines_per_step),
+        machines=sum(ceil(round(steps * share, 6)) for share in offer.machines_per_step.values()),
         step_requests_per_second=of_step,
         hourly=hourly,
         monthly=None if offer.monthly_per_step is None else steps * offer.monthly_per_step,
         per_million_tokens=None if hourly is None else hourly / tokens * 1e6,
     )
+
+
+def _lengths(load: Load) -> tuple[int, ...]:
+    return load.input_tokens, load.new_tokens, load.output_tokens, load.image_tokens

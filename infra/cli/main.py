@@ -2,7 +2,7 @@
 
 import typer
 
-from infra.cli import calibrate, check, local, plan, render, schemas, status
+from infra.cli import calibrate, check, local, plan, render, schemas, size, status
 
 app = typer.Typer(
     name="modelunits",
@@ -15,6 +15,7 @@ app.command()(check.check)
 app.command()(plan.plan)
 app.command()(render.render)
 app.command()(status.status)
+app.command()(size.size)
 app.command()(calibrate.calibrate)
 app.command()(schemas.schemas)
 app.add_typer(local.app, name="local")

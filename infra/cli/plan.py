@@ -87,15 +87,16 @@ def _print(plan: Plan, diff: PlanDiff | None, against: str | None) -> None:
     if not console.is_terminal:
         console = Console(width=PIPE_WIDTH)
     for table in tables(plan):
-        console.print(_terminal(table), end="\n\n")
+        console.print(terminal(table), end="\n\n")
     if diff is not None and diff.empty:
         console.print(Text(f"Nothing changes against {against}."))
     elif diff is not None:
-        console.print(_terminal(replace(changes(diff), title=f"Changes against {against}")), end="\n\n")
+        console.print(terminal(replace(changes(diff), title=f"Changes against {against}")), end="\n\n")
     console.print(summary(plan), highlight=False, soft_wrap=True)
 
 
-def _terminal(table: Table) -> TerminalTable:
+def terminal(table: Table) -> TerminalTable:
+    """Return a table for a terminal."""
     shown = TerminalTable(
         title=Text(table.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
     )

@@ -42,7 +42,7 @@ def changes(diff: PlanDiff) -> Table:
 
 def markdown(plan: Plan, diff: PlanDiff | None = None, against: str | None = None) -> str:
     """Return the plan as the comment of a pull request: changes first, the whole folded below them."""
-    whole = [f"**{table.title}**\n\n{_markdown_table(table)}" for table in tables(plan)]
+    whole = [f"**{table.title}**\n\n{markdown_table(table)}" for table in tables(plan)]
     parts = [f"### Plan of stack `{plan.stack}`", summary(plan)]
     if diff is None:
         parts += whole
@@ -50,7 +50,7 @@ def markdown(plan: Plan, diff: PlanDiff | None = None, against: str | None = Non
         parts += (
             [f"Nothing changes against `{against}`."]
             if diff.empty
-            else [f"Changes against `{against}`:", _markdown_table(changes(diff))]
+            else [f"Changes against `{against}`:", markdown_table(changes(diff))]
         )
         parts += ["<details><summary>The whole plan</summary>", *whole, "</details>"]
     return "\n\n".join(parts) + "\n"
@@ -91,7 +91,8 @@ def _value(fact: str, value: Fact) -> str:
     return token_price(value) if fact == "cost.per_million_tokens" else money(value)
 
 
-def _markdown_table(table: Table) -> str:
+def markdown_table(table: Table) -> str:
+    """Return a table as Markdown."""
     lines = (
         tuple(column.heading for column in table.columns),
         tuple("---:" if column.numeric else "---" for column in table.columns),

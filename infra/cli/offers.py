@@ -1,0 +1,222 @@
+"""From the catalog, a template's file and an environment's prices to what the calculator takes."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.capacity.facts import group_of
+from infra.capacity.roles import RoleStack, role_stack
+from infra.capacity.serving import misfits
+from infra.capacity.sizing import TIERS, Known, Offer, Promise
+from infra.capacity.tables import reference_load
+from infra.catalog.curves import load_curves
+from infra.catalog.load import load_catalog
+from infra.catalog.model import Gpu, Model
+from infra.plan.machines import machines_of
+from infra.plan.memory import GPU_MEMORY_UTILIZATION
+from infra.plan.packing import instances_per_machine, machines_per_instance
+from infra.plan.units import step_units
+from infra.problems import SpecError
+from infra.spec.base import CATALOG_NAME
+from infra.spec.files import Files
+from infra.spec.load import load_stack
+from infra.spec.template import ROLES_OF_SHAPE, Template
+from infra.spec.validate import validate
+
+ADAPTER_RANK = 16
+"""Of adapters that are only counted: vLLM's default of max-lora-rank."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedMachine:
+    """A type of GPU server, with what one whole machine costs; None where that is not known."""
+
+    name: str
+    gpu: Gpu
+    gpus: int
+    network_gbit_per_s: float
+    hourly: float | None
+    monthly: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """Machines that may be used, and their prices."""
+
+    name: str
+    """Where they are: a stack, or the catalog."""
+    currency: str
+    machines: Mapping[str, PricedMachine]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A template for a model, as far as it can serve it."""
+
+    template: str
+    roles: Mapping[str, RoleStack]
+    offer: Offer | None
+    """None where it cannot serve the model."""
+    reasons: tuple[str, ...]
+    """Why it cannot."""
+
+
+def catalog_market() -> Market:
+    """Return the catalog's machines at their lowest public on-demand prices."""
+    catalog = load_catalog()
+    return Market(
+        name="the catalog",
+        currency="USD",
+        machines={
+            name: PricedMachine(
+                name=name,
+                gpu=catalog.gpus[machine.gpu],
+                gpus=machine.gpus,
+                network_gbit_per_s=machine.network_gbit_per_s,
+                hourly=machine.hourly_usd,
+                monthly=None,
+            )
+            for name, machine in catalog.machines.items()
+        },
+    )
+
+
+def stack_market(root: Path, stack: str) -> Market:
+    """Return a stack's machines at its own prices.
+
+    Raises:
+        SpecError: the stack, or a machine of it, cannot be used.
+    """
+    loaded = load_stack(root, stack)
+    if loaded.stack is None:
+        raise SpecError(loaded.problems)
+    environment = loaded.stack.environment
+    machines, problems = machines_of(stack, environment, load_catalog())
+    if problems:
+        raise SpecError(problems)
+    return Market(
+        name=f"stack {stack}",
+        currency=environment.value.prices.currency,
+        machines={
+            name: PricedMachine(
+                name=name,
+                gpu=machine.gpu,
+                gpus=machine.gpus,
+                network_gbit_per_s=machine.network_gbit_per_s,
+                hourly=machine.hourly_price,
+                monthly=machine.monthly_price,
+            )
+            for name, machine in machines.items()
+        },
+    )
+
+
+def template_names(files: Files) -> tuple[str, ...]:
+    """Return the names of a project's templates."""
+    return files.named("templates", CATALOG_NAME)
+
+
+def read_template(files: Files, name: str) -> Template | None:
+    """Return a template; None after its problems went to those of the files."""
+    document = files.document(f"templates/{name}.yaml")
+    if document is None:
+        return None
+    value, problems = validate(Template, document)
+    files.problems.update(problems)
+    return value
+
+
+def candidate(name: str, template: Template, model: Model, market: Market, adapters: int = 0) -> Candidate:
+    """Return what a template offers for a model, or why it cannot serve it."""
+    absent = sorted({role.machine for role in template.roles.values()} - set(market.machines))
+    if absent:
+        return Candidate(
+            template=name, roles={}, offer=None, reasons=(f"{market.name} has no {' and no '.join(absent)}",)
+        )
+    roles = role_stacks(template, market)
+    reasons = misfits(model, roles, (ADAPTER_RANK,) * adapters)
+    offer = None if reasons else _offer(template, model, roles, market, adapters)
+    return Candidate(template=name, roles=roles, offer=offer, reasons=reasons)
+
+
+def role_stacks(template: Template, market: Market) -> Mapping[str, RoleStack]:
+    """Return a template's roles, as the calculator takes them; every machine must be the market's."""
+    found = {}
+    for name in ROLES_OF_SHAPE[template.shape]:
+        role = template.roles[name]
+        machine = market.machines[role.machine]
+        found[str(name)] = role_stack(
+            machine,
+            machine.gpu,
+            {"gpu-memory-utilization": GPU_MEMORY_UTILIZATION, **role.args},
+            count=role.count,
+            tensor_parallel=role.tensor_parallel,
+            pipeline_parallel=role.pipeline_parallel,
+            data_parallel=role.data_parallel,
+        )
+    return found
+
+
+def _offer(
+    template: Template, model: Model, roles: Mapping[str, RoleStack], market: Market, adapters: int
+) -> Offer:
+    placed = [
+        (
+            market.machines[role.machine],
+            role.tensor_parallel * role.pipeline_parallel * role.data_parallel,
+            template.groups_per_step * role.count,
+        )
+        for role in template.roles.values()
+    ]
+    rows = template.performance.get(model.name, {})
+    return Offer(
+        group=group_of(model, load_curves(model.name), roles, adapters_rank=(ADAPTER_RANK,) * adapters),
+        groups_per_step=template.groups_per_step,
+        units_per_step=step_units(template),
+        gpus_per_step=sum(gpus * count for _, gpus, count in placed),
+        machines_per_step={
+            name: sum(_machines(one, gpus) * count for one, gpus, count in placed if one.name == name)
+            for name in dict.fromkeys(machine.name for machine, _, _ in placed)
+        },
+        hourly_per_step=_price((_paid(one, gpus) * count, one.hourly) for one, gpus, count in placed),
+        monthly_per_step=_price((_paid(one, gpus) * count, one.monthly) for one, gpus, count in placed),
+        tiers={
+            **TIERS,
+            **{
+                tier: Promise(ttft_ms=row.ttft_ms, tpot_ms=row.tpot_ms)
+                for tier, row in rows.items()
+                if tier not in TIERS
+            },
+        },
+        known={
+            tier: Known(
+                concurrency=row.concurrency,
+                ttft_ms=row.ttft_ms,
+                tpot_ms=row.tpot_ms,
+                total_tps=row.tps,
+                label=row.label,
+                source=row.source,
+                load=reference_load(model, roles),
+            )
+            for tier, row in rows.items()
+            if row.label in ("measured", "calibrated")
+        },
+    )
+
+
+def _machines(machine: PricedMachine, gpus: int) -> float:
+    """Return the machines that an instance takes: GPUs that are too few for another one go with it."""
+    each = instances_per_machine(gpus, machine.gpus)
+    return 1 / each if each else machines_per_instance(gpus, machine.gpus)
+
+
+def _paid(machine: PricedMachine, gpus: int) -> float:
+    """Return the machines that an instance is billed: as the plan's `endpoint_cost` does it."""
+    spans = gpus > machine.gpus
+    return machines_per_instance(gpus, machine.gpus) if spans else gpus / machine.gpus
+
+
+def _price(parts: Iterable[tuple[float, float | None]]) -> float | None:
+    """Return the sum of amounts times prices; None where one has no price."""
+    found = tuple(parts)
+    return None if any(price is None for _, price in found) else sum(n * (price or 0.0) for n, price in found)

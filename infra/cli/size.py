@@ -1,0 +1,136 @@
+"""`modelunits size`: how many units a load takes, what they cost, and how far to trust it."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infra.capacity.alternatives import Demand
+from infra.catalog.load import load_catalog
+from infra.cli.arguments import Root, fail, fail_with
+from infra.cli.offers import catalog_market, read_template, stack_market, template_names
+from infra.cli.size_check import Wanted, wrong
+from infra.cli.size_compare import CannotError, Question, answer
+from infra.cli.size_json import size_document
+from infra.cli.size_print import markdown, print_tables
+from infra.problems import SpecError, allowed
+from infra.spec.files import Files
+
+
+class SizeFormat(StrEnum):
+    """How the answer is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+def size(
+    root: Root,
+    model: Annotated[
+        str, typer.Option(metavar="MODEL", help="The catalog's name of the model.", show_default=False)
+    ],
+    template: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEMPLATE", help="Every tier of it; default: every template that serves the model."
+        ),
+    ] = None,
+    requests_per_second: Annotated[
+        float | None, typer.Option(metavar="R", help="Requests that arrive in a second.")
+    ] = None,
+    input_tokens: Annotated[
+        int | None, typer.Option("--input", metavar="N", help="Tokens in, of one request.")
+    ] = None,
+    output_tokens: Annotated[
+        int | None, typer.Option("--output", metavar="N", help="Tokens out, of one request.")
+    ] = None,
+    cache_hit: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Of the tokens in, found in the prefix cache: 0.4.")
+    ] = None,
+    adapters: Annotated[int, typer.Option(metavar="N", help="LoRA adapters in use.")] = 0,
+    tier: Annotated[
+        str | None, typer.Option(metavar="TIER", help="The promise to keep; default: the template's.")
+    ] = None,
+    ttft_ms: Annotated[
+        float | None, typer.Option(metavar="MS", help="Instead of a tier, with --tpot-ms.")
+    ] = None,
+    tpot_ms: Annotated[
+        float | None, typer.Option(metavar="MS", help="Instead of a tier, with --ttft-ms.")
+    ] = None,
+    headroom: Annotated[
+        float, typer.Option(metavar="FACTOR", help="By which there is to be more than the load takes.")
+    ] = 1.0,
+    stack: Annotated[
+        str | None, typer.Option(metavar="STACK", help="Whose machines and prices; default: the catalog's.")
+    ] = None,
+    output: Annotated[SizeFormat, typer.Option("--format", help="How to print.")] = SizeFormat.TABLE,
+) -> None:
+    """Size a load in units, GPUs, machines and money, for every tier or every template.
+
+    Every number says how it came to be and how far off it may be; exit code 1 where nothing keeps the
+    promise.
+    """
+    wanted = Wanted(
+        requests_per_second=requests_per_second,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cache_hit=cache_hit,
+        adapters=adapters,
+        tier=tier,
+        ttft_ms=ttft_ms,
+        tpot_ms=tpot_ms,
+        headroom=headroom,
+        from_log=False,
+    )
+    question = _question(root, model, template, stack, wanted)
+    try:
+        found = answer(question)
+    except CannotError as error:
+        fail(str(error))
+    if output is SizeFormat.JSON:
+        print(json.dumps(size_document(found), indent=2))
+    elif output is SizeFormat.MARKDOWN:
+        print(markdown(found), end="")
+    else:
+        print_tables(found)
+
+
+def _question(root: Path, model: str, template: str | None, stack: str | None, wanted: Wanted) -> Question:
+    """Return what is asked, or end the command with everything that is wrong with it."""
+    files, catalog = Files(root), load_catalog()
+    facts = catalog.models.get(model)
+    names = template_names(files)
+    complaints = list(wrong(wanted, facts))
+    if facts is None:
+        complaints.append(f"--model: no model {model} in the catalog; {allowed(catalog.models, model)}")
+    if template is not None and template not in names:
+        complaints.append(f"--template: no template {template}; {allowed(names, template)}")
+    read = {name: read_template(files, name) for name in names}
+    located = files.problems
+    market = None
+    try:
+        market = stack_market(root, stack) if stack else catalog_market()
+    except SpecError as error:
+        located |= set(error.problems)
+    for complaint in complaints:
+        typer.echo(f"modelunits: {complaint}", err=True)
+    if located:
+        fail_with(SpecError(located))
+    if complaints or facts is None or market is None:
+        raise typer.Exit(1)
+    return Question(
+        model=facts,
+        template=template,
+        templates={name: value for name, value in read.items() if value},
+        market=market,
+        demand=Demand(
+            load=wanted.load,
+            requests_per_second=wanted.requests_per_second or 0.0,
+            headroom=wanted.headroom,
+        ),
+        tier=wanted.tier,
+        own=wanted.own,
+    )

@@ -1,0 +1,193 @@
+"""`modelunits size`: what it prints, and what it says when it cannot."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from infra.cli.main import app
+
+ROOT = Path(__file__).parents[2]
+LOAD = ("--requests-per-second", "12", "--input", "3000", "--output", "300")
+QWEN = ("--model", "qwen3-32b", *LOAD)
+PROD = ("--stack", "prod")
+
+
+def run(*args: str) -> Result:
+    """Run the command on this project."""
+    return CliRunner().invoke(app, ["size", "--root", str(ROOT), *args])
+
+
+def document(*args: str) -> dict[str, object]:
+    """Return the answer as JSON."""
+    result = run(*args, "--format", "json")
+    assert result.exit_code == 0, result.stderr
+    found: dict[str, object] = json.loads(result.stdout)
+    return found
+
+
+def test_the_first_line_is_what_to_buy() -> None:
+    """Units, steps, GPUs, machines and the hourly price come first, and belong together."""
+    lines = run(*QWEN, "--template", "h20-single", *PROD).stdout.splitlines()
+    found = re.fullmatch(
+        r"(\d+) units \((\d+) steps? of 2\) = (\d+) GPUs on (\d+) machines?, ([\d,.]+) USD per hour", lines[0]
+    )
+
+    assert found
+    units, steps, gpus, machines = map(int, found.groups()[:4])
+    assert units == steps * 2
+    assert gpus == units * 4
+    assert machines == -(-gpus // 8)
+    assert float(found[5].replace(",", "")) == gpus / 8 * 34
+
+
+@pytest.mark.parametrize("args", [("--template", "h20-h200-pd"), (), ("--adapters", "2")])
+def test_tables_read_well_at_a_hundred_columns(args: tuple[str, ...]) -> None:
+    """No line is longer than 100 columns, and no cell is folded."""
+    lines = run(*QWEN, *PROD, *args).stdout.splitlines()
+
+    assert max(map(len, lines)) <= 100
+
+
+def test_every_tier_of_a_template() -> None:
+    """With a template, every tier is compared, and the asked one is chosen."""
+    found = document(*QWEN, "--template", "h20-single", "--tier", "economy")
+
+    assert [one["tier"] for one in found["alternatives"]] == ["fast", "balanced", "economy"]  # type: ignore[attr-defined]
+    assert found["chosen"] == {"template": "h20-single", "tier": "economy"}
+
+
+def test_every_template_of_a_model() -> None:
+    """Without a template, all that serve the model are compared, and those that cannot are said to be."""
+    found = document(*QWEN)
+    compared = {one["template"] for one in found["alternatives"]}  # type: ignore[attr-defined]
+    left_out = found["left_out"]
+    assert isinstance(left_out, dict)
+
+    assert compared | set(left_out) == {path.stem for path in (ROOT / "templates").glob("*.yaml")}
+    assert "GiB more than there is" in left_out["l40s-single"]
+    assert "takes no images" in left_out["l40s-h100-h20-epd"]
+
+
+def test_every_number_says_how_far_to_trust_it() -> None:
+    """Wherever a number with a range stands, its label and its expected error stand too."""
+    labels = {"measured", "calibrated", "estimated", "extrapolated"}
+
+    def numbers(value: object) -> list[dict[str, float]]:
+        if isinstance(value, list):
+            return [found for one in value for found in numbers(one)]
+        if not isinstance(value, dict):
+            return []
+        here = [value] if "low" in value else []
+        return here + [found for one in value.values() for found in numbers(one)]
+
+    found = numbers(document(*QWEN, *PROD)["alternatives"])
+
+    assert len(found) > 100
+    assert all(number["label"] in labels and number["expected_error"] > 0 for number in found)
+    assert all(number["low"] <= number["value"] <= number["high"] for number in found)
+
+
+def test_a_price_that_nobody_gave_is_not_zero() -> None:
+    """H20 machines have no public price: n/a without a stack's."""
+    table = run(*QWEN, "--template", "h20-single").stdout
+    first = document(*QWEN, "--template", "h20-single")["alternatives"][0]  # type: ignore[index]
+
+    assert table.splitlines()[0].endswith(", n/a per hour")
+    assert set(first["cost"].values()) == {None}
+
+
+def test_adapters_are_not_free() -> None:
+    """Where nobody measured what adapters cost, the answer says so, in every format."""
+    args = (*QWEN, "--template", "h100-single", "--adapters", "2")
+
+    assert document(*args)["lora"] == "unverified"
+    for form in ("table", "markdown"):
+        assert "LoRA unverified" in run(*args, "--format", form).stdout
+    assert document(*QWEN, "--template", "h100-single")["lora"] is None
+
+
+def test_what_matters_most_comes_first() -> None:
+    """Assumptions are in order of how far they move the answer."""
+    found = document(*QWEN, "--template", "h100-single", *PROD)["sensitivities"]
+    assert isinstance(found, list)
+    spreads = [one["spread_steps"] for one in found]
+
+    assert len(found) == 5
+    assert spreads == sorted(spreads, reverse=True)
+    assert spreads[0] > 0
+
+
+def test_everything_wrong_is_said_at_once() -> None:
+    """Every option that cannot be is named with what is allowed, and nothing is printed."""
+    result = run(
+        *("--model", "qwen3-32", "--template", "h20-singel", "--requests-per-second", "nan", "--input", "0"),
+        *("--cache-hit", "1", "--headroom", "0", "--ttft-ms", "5", "--adapters", "-1"),
+    )
+
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    named = [line.split()[1] for line in result.stderr.splitlines()]
+    assert named == [
+        *("--requests-per-second:", "--input:", "--output:", "--cache-hit:", "--adapters:", "--headroom:"),
+        *("--ttft-ms:", "--model:", "--template:"),
+    ]
+    assert "did you mean qwen3-32b?" in result.stderr
+    assert "did you mean h20-single?" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--tier", "fst"), "--tier: no template has a tier fst; allowed: balanced, economy, fast"),
+        (("--template", "h20-single", "--tier", "fst"), "did you mean fast?"),
+        (("--stack", "prd"), "stacks/Pulumi.prd.yaml:1:1: no such stack"),
+        (("--template", "l40s-single"), "memory: role serve needs"),
+        (("--template", "l40s-single"), "Nearest: h100-single can, with"),
+        (
+            ("--template", "h20-single", "--ttft-ms", "1", "--tpot-ms", "50"),
+            "compute: TTFT of a single prompt",
+        ),
+        (("--template", "h20-single", "--ttft-ms", "9000", "--tpot-ms", "1"), "bandwidth: TPOT of a single"),
+        (("--ttft-ms", "1", "--tpot-ms", "1"), "no template keeps TTFT 1 ms and TPOT 1 ms"),
+        (("--template", "a100-single", "--stack", "prod"), "stack prod has no a100-80-8"),
+        (("--tier", "fast", "--ttft-ms", "1", "--tpot-ms", "1"), "give either a tier, or"),
+    ],
+)
+def test_what_cannot_be_says_why(args: tuple[str, ...], said: str) -> None:
+    """What limits is said, and the nearest that can."""
+    result = run(*QWEN, *args)
+
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert said in result.stderr
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        ("--requests-per-second", "1e7", "--input", "3000", "--output", "300"),
+        ("--requests-per-second", "-1", "--input", "3000", "--output", "300"),
+        ("--requests-per-second", "inf", "--input", "3000", "--output", "300"),
+        ("--requests-per-second", "1", "--input", "40000", "--output", "3000"),
+        ("--requests-per-second", "1", "--input", "-5", "--output", "300"),
+    ],
+)
+def test_absurd_loads_are_refused(load: tuple[str, ...]) -> None:
+    """Loads that nobody has, and requests beyond the model's context, are no question."""
+    result = run("--model", "qwen3-32b", *load)
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("modelunits: --")
+
+
+def test_a_load_of_next_to_nothing_takes_a_step() -> None:
+    """The least that can be bought is one step."""
+    found = document(
+        *("--model", "qwen3-32b", "--template", "h20-single"),
+        *("--requests-per-second", "0.0001", "--input", "1", "--output", "1"),
+    )
+
+    assert [one["steps"] for one in found["alternatives"]] == [1, 1, 1]  # type: ignore[attr-defined]
