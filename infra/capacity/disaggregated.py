@@ -15,7 +15,8 @@ from infra.capacity.state import State
 
 POOL_BUSY_SHARE = 0.9
 """Load up to which a pool's line stays short; no public rows tell it, so it is chosen."""
-_ROUNDS = 30
+_HALVINGS = 40
+_ROUNDS = 6
 
 
 def apart(group: Group, load: Load, concurrency: float, factor: float) -> State:
@@ -24,44 +25,51 @@ def apart(group: Group, load: Load, concurrency: float, factor: float) -> State:
     The first token comes from the decode engine, after the prompt's KV cache has reached it.
     """
     decode = group.roles["decode"]
-    batches = virtual_ranks(decode)
-    space = room(decode, load)
+    batches, space = virtual_ranks(decode), room(decode, load)
+    later = max(1, load.output_tokens - 1)
     pools = _pools(group, load, factor)
-    transfer = group.roles["prefill"].transfer_ms_per_token * load.input_tokens
     limits = {role: POOL_BUSY_SHARE * queue.servers / queue.service_ms for role, queue in pools.items()}
-    service = (
-        arriving_ms(decode.constants, load.input_tokens)
-        + sum(queue.service_ms for queue in pools.values())
-        + transfer
-    )
-    here, step, unhindered, ttft, rate = 1.0, 0.0, 0.0, 0.0, 0.0
-    for _ in range(_ROUNDS):
-        step = plain_step_ms(decode, load, max(1.0, here), factor)
-        unhindered = service + 1.5 * step  # the rest of one step on average, and a whole one
-        slots = batches * space / (load.output_tokens * step)
-        most = min(*limits.values(), slots)
-        lines = waits(tuple(pools.values()), min(rate, most)).mean_ms
-        free = concurrency / (unhindered + lines + (load.output_tokens - 1) * step)
-        rate = min(free, most)
-        here = min(space, rate * load.output_tokens * step / batches)
+    limits["decode"] = batches * space / (later * plain_step_ms(decode, load, space, factor))
+    most = min(limits.values())
+    before_decode = sum(queue.service_ms for queue in pools.values())
+    before_decode += group.roles["prefill"].transfer_ms_per_token * load.input_tokens
+    before_decode += arriving_ms(decode.constants, load.input_tokens)
+
+    def step_ms(rate: float) -> float:
+        """Return the step of as many sequences as a rate keeps busy, found from a full batch down."""
+        step = plain_step_ms(decode, load, space, factor)
+        for _ in range(_ROUNDS):
+            step = plain_step_ms(decode, load, min(space, max(1.0, rate * later * step / batches)), factor)
+        return step
+
+    def times(rate: float) -> tuple[float, float, float]:
+        """Return the step, the time to first token without lines, and the time in lines."""
+        step = step_ms(rate)
+        # The rest of one step on average, and a whole one.
+        return step, before_decode + 1.5 * step, waits(tuple(pools.values()), rate).mean_ms
+
+    low, high = 0.0, most
+    for _ in range(_HALVINGS):
+        rate = (low + high) / 2
+        step, unhindered, lines = times(rate)
+        low, high = (rate, high) if rate * (unhindered + lines + later * step) < concurrency else (low, rate)
+    rate = high
+    step, unhindered, lines = times(rate)
     # Requests beyond what the slowest role can take wait in front of it.
-    ttft = max(unhindered + lines, concurrency / rate - (load.output_tokens - 1) * step)
-    use = {role: rate / limit for role, limit in limits.items()} | {"decode": rate / slots}
-    bottleneck = max(use, key=lambda role: use[role])
-    full = here >= space * 0.999
+    ttft = max(unhindered + lines, concurrency / rate - later * step)
+    running = min(batches * space, rate * later * step)
+    bottleneck = min(limits, key=lambda role: limits[role])
+    full = running >= batches * space * 0.999
     return State(
         ttft_ms=ttft,
         tpot_ms=step,
-        rate_per_ms=rate,
-        running=here * batches,
+        rate_per_ms=concurrency / (ttft + later * step),
+        running=running,
         bottleneck=bottleneck,
         limit="compute" if bottleneck != "decode" else "memory" if full else "bandwidth",
         unhindered_ms=unhindered,
         residual_ms=step / 2,
-        queues=(
-            *pools.values(),
-            Queue(service_ms=load.output_tokens * step, servers=batches * space),
-        ),
+        queues=(*pools.values(), Queue(service_ms=later * step, servers=batches * space)),
     )
 
 

@@ -26,7 +26,7 @@ class Constants:
     """Time of a step with prompts in it over the sum of its kernels: no whole CUDA graph covers such a step,
     and quantizing activations or routing tokens to experts is not among the kernels that were measured."""
     unpacking_factor: float
-    """The same where 4-bit weights meet a GPU that cannot multiply them and unpacks them to bf16."""
+    """And by how much more where 4-bit weights meet a GPU that cannot multiply them and unpacks them."""
     launch_ms_per_layer: float
     """Time in which the host launches the kernels of a layer, where no CUDA graph does."""
     bandwidth_share: float
@@ -38,14 +38,14 @@ class Constants:
 
 
 FITTED = Constants(
-    step_ms=0.3,
-    sequence_ms=0.009,
-    client_ms=5.0,
-    frontend_ms=0.45,
-    frontend_ms_per_token=0.001,
-    mixed_factor=1.25,
-    unpacking_factor=1.65,
-    launch_ms_per_layer=0.5,
+    step_ms=0.266,
+    sequence_ms=0.0101,
+    client_ms=6.5,
+    frontend_ms=0.389,
+    frontend_ms_per_token=0.0039,
+    mixed_factor=1.28,
+    unpacking_factor=1.2,
+    launch_ms_per_layer=0.58,
     bandwidth_share=0.8,
     flops_share=0.4,
     roofline_step_ms=1.0,

@@ -21,6 +21,6 @@ class State:
     unhindered_ms: float
     """Time to first token of a request that finds no line anywhere."""
     residual_ms: float
-    """Of that, the mean time until the step ends into which a request arrives; evenly spread to twice that."""
+    """Of that, the mean wait for the current step to end; evenly spread from nothing to twice that."""
     queues: tuple[Queue, ...]
     """Lines that requests wait in when they come at random."""

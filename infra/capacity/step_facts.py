@@ -55,7 +55,7 @@ def _curve(model: Model, tables: str, grid: Grid, instance: Instance, constants:
         communicate=logarithms(grid.communicate_ms),
         prefill=tuple(logarithms(row) for row in grid.prefill_ms),
         decode=tuple(logarithms(row) for row in decode),
-        mixed_factor=constants.unpacking_factor if unpacked else constants.mixed_factor,
+        mixed_factor=constants.mixed_factor * (constants.unpacking_factor if unpacked else 1.0),
         launch_ms=model.layers * constants.launch_ms_per_layer,
         provenance=Provenance(
             label="estimated",

@@ -1,22 +1,19 @@
-"""Memory fit and the roofline: against measurements, and what must hold for every model and GPU."""
+"""Memory fit: against measurements, and what must hold for every model and GPU."""
 
 import csv
 from pathlib import Path
-from statistics import median
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.capacity.memory import kv_bytes, memory_fit
-from infra.capacity.roles import RoleStack, role_fit, role_stack
-from infra.capacity.roofline import Estimate, Instance, Load, Pool, estimate
-from infra.capacity.tables import TIERS, performance_rows
+from infra.capacity.roles import role_fit, role_stack
 from infra.catalog.load import load_catalog
 from infra.catalog.model import Gpu, Model
 
 CATALOG = load_catalog()
-HERE = Path(__file__).parent / "capacity"
+HERE = Path(__file__).parent
 
 models = st.sampled_from(sorted(CATALOG.models.values(), key=lambda model: model.name))
 gpus = st.sampled_from(sorted(CATALOG.gpus.values(), key=lambda gpu: gpu.name))
@@ -173,106 +170,6 @@ def test_an_encode_role_needs_the_encoder_alone() -> None:
     model, l40s = CATALOG.models["qwen3-vl-235b-a22b"], CATALOG.gpus["l40s"]
     assert memory_fit(model, l40s, role="encode").fits
     assert not memory_fit(model, l40s, role="prefill").fits
-
-
-def test_the_roofline_is_near_public_measurements() -> None:
-    """Over rows that its constants were fitted to: median error of TPS and TPOT below 15 %, of TTFT 50 %."""
-    errors: dict[str, list[float]] = {"tps": [], "tpot": [], "ttft": []}
-    for row in _rows("vllm_serving.csv"):
-        # 0.8 to 1.0 of the nominal lengths were sent.
-        load = Load(
-            input_tokens=int(int(row["input_tokens"]) * 0.9),
-            output_tokens=int(int(row["output_tokens"]) * 0.9),
-        )
-        instance = Instance(gpu=CATALOG.gpus[row["gpu"]], tensor_parallel=int(row["tensor_parallel"]))
-        pools = {"serve": Pool(count=1, instance=instance)}
-        found = estimate(CATALOG.models[row["model"]], pools, int(row["concurrency"]), load)
-        output_tps = found.tps * load.output_tokens / (load.input_tokens + load.output_tokens)
-        errors["tps"].append(abs(output_tps / float(row["output_tps"]) - 1))
-        errors["tpot"].append(abs(found.tpot_ms / float(row["tpot_ms"]) - 1))
-        errors["ttft"].append(abs(found.ttft_ms / float(row["ttft_ms"]) - 1))
-    assert len(errors["tps"]) == 48
-    assert median(errors["tps"]) < 0.15
-    assert median(errors["tpot"]) < 0.15
-    assert median(errors["ttft"]) < 0.5
-
-
-def _single(model: Model, gpu: Gpu, tensor: int, concurrency: int) -> Estimate:
-    instance = Instance(gpu=gpu, tensor_parallel=tensor)
-    return estimate(model, {"serve": Pool(count=1, instance=instance)}, concurrency)
-
-
-@given(models, gpus, sizes, st.integers(1, 512))
-def test_more_requests_wait_longer_and_bring_more(
-    model: Model, gpu: Gpu, tensor: int, concurrency: int
-) -> None:
-    """Latency never falls with concurrency, nor does throughput."""
-    now, then = (_single(model, gpu, tensor, c) for c in (concurrency, concurrency + 1))
-    assert now.ttft_ms <= then.ttft_ms
-    assert now.tpot_ms <= then.tpot_ms
-    assert now.tps <= then.tps * 1.000001
-
-
-@given(models, gpus, sizes, st.integers(1, 512))
-def test_little_s_law_holds(model: Model, gpu: Gpu, tensor: int, concurrency: int) -> None:
-    """Requests in flight are their rate times their time: no throughput out of nothing."""
-    for pools in (
-        {"serve": Pool(count=2, instance=Instance(gpu=gpu, tensor_parallel=tensor))},
-        {
-            "prefill": Pool(count=3, instance=Instance(gpu=gpu, tensor_parallel=tensor)),
-            "decode": Pool(count=1, instance=Instance(gpu=gpu, tensor_parallel=tensor)),
-        },
-    ):
-        found = estimate(model, pools, concurrency)
-        seconds = (found.ttft_ms + 300 * found.tpot_ms) / 1000
-        assert found.tps / 3300 * seconds == pytest.approx(concurrency)
-
-
-@given(models, gpus, st.integers(1, 256), st.integers(1, 4))
-def test_another_prefill_machine_never_slows_a_group(
-    model: Model, gpu: Gpu, concurrency: int, prefills: int
-) -> None:
-    """The slowest pool sets the rate; enlarging one pool cannot lower it."""
-
-    def group(count: int) -> Estimate:
-        instance = Instance(gpu=gpu, tensor_parallel=8)
-        pools = {"prefill": Pool(count=count, instance=instance), "decode": Pool(count=1, instance=instance)}
-        return estimate(model, pools, concurrency)
-
-    assert group(prefills).tps <= group(prefills + 1).tps * 1.000001
-    assert group(prefills).ttft_ms >= group(prefills + 1).ttft_ms * 0.999999
-
-
-@given(models, gpus, sizes, st.sampled_from([tier.name for tier in TIERS]))
-def test_rows_keep_their_tier_s_promise(model: Model, gpu: Gpu, tensor: int, default: str) -> None:
-    """Faster tiers hold less, all keep their latency, and the default tier is there or nothing is."""
-    stack = RoleStack(
-        pool=Pool(count=1, instance=Instance(gpu=gpu, tensor_parallel=tensor)), max_model_len=8192
-    )
-    rows = performance_rows(model, {"serve": stack}, default)
-    promises = {tier.name: tier for tier in TIERS}
-    for row in rows:
-        assert row.ttft_ms <= promises[row.tier].ttft_ms
-        assert row.tpot_ms <= promises[row.tier].tpot_ms
-        assert row.tps > 0
-    assert [row.concurrency for row in rows] == sorted({row.concurrency for row in rows})
-    assert not rows or default in {row.tier for row in rows}
-
-
-def test_numbers_for_gpus_without_measurements_say_so() -> None:
-    """H100 is estimated, H20 extrapolated, and so is every disaggregated shape."""
-
-    def label(gpu: str, *roles: str) -> str:
-        stack = RoleStack(
-            pool=Pool(count=1, instance=Instance(gpu=CATALOG.gpus[gpu], tensor_parallel=4)),
-            max_model_len=8192,
-        )
-        rows = performance_rows(CATALOG.models["qwen3-32b"], dict.fromkeys(roles, stack), "balanced")
-        return rows[0].label
-
-    assert label("h100", "serve") == "estimated"
-    assert label("h20", "serve") == "extrapolated"
-    assert label("h100", "prefill", "decode") == "extrapolated"
 
 
 def test_engine_arguments_decide_a_role_s_memory() -> None:

@@ -1,0 +1,98 @@
+"""Fit the calculator's constants to measured rows, with all models and with each left out; print them.
+
+Run it after the curves or the engine change, and write what it prints into infra/capacity/fitted.py.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from math import exp, log
+
+from capacity_rows import Serving, predict, serving
+from scipy.optimize import minimize
+
+from infra.capacity.fitted import Constants
+
+OF_CURVES = (
+    "step_ms",
+    "sequence_ms",
+    "client_ms",
+    "frontend_ms",
+    "frontend_ms_per_token",
+    "mixed_factor",
+    "unpacking_factor",
+    "launch_ms_per_layer",
+)
+OF_ROOFLINE = ("bandwidth_share", "flops_share", "roofline_step_ms", "layer_ms")
+START = Constants(
+    step_ms=0.3,
+    sequence_ms=0.01,
+    client_ms=5.0,
+    frontend_ms=0.5,
+    frontend_ms_per_token=0.002,
+    mixed_factor=1.0,
+    unpacking_factor=1.0,
+    launch_ms_per_layer=0.3,
+    bandwidth_share=0.8,
+    flops_share=0.5,
+    roofline_step_ms=1.0,
+    layer_ms=0.02,
+)
+"""Plain guesses, so that what rows do not tell is not carried over from rows that were left out."""
+MOST_CONCURRENCY = 64
+"""Rows beyond differ in what they were run with: vLLM 0.11 against 0.15 and later."""
+QUEUED_TTFT_MS = 4000
+"""Rows beyond wait for room: their TTFT tells of memory, not of steps."""
+EVERY = 3
+"""Share of the rows that is fitted, to be quick; all are scored."""
+ROUNDS = 160
+
+
+def main() -> int:
+    """Print constants fitted on all models, then without each."""
+    rows = [
+        row
+        for row in serving()
+        if row.concurrency <= MOST_CONCURRENCY and row.osl == 1024 and row.measured.ttft_ms < QUEUED_TTFT_MS
+    ]
+    models = sorted({row.model for row in rows})
+    for left_out in sys.argv[1:] or ["", *models]:
+        found = fit([row for row in rows if row.model != left_out][::EVERY])
+        print(f"without {left_out or 'none'}: {found}", flush=True)
+    return 0
+
+
+def fit(rows: Sequence[Serving]) -> Constants:
+    """Return the constants that bring predictions nearest to rows: of curves, then of the roofline."""
+    of_curves = _nearest(rows, START, OF_CURVES, curves=True)
+    return _nearest(rows, of_curves, OF_ROOFLINE, curves=False)
+
+
+def _nearest(rows: Sequence[Serving], start: Constants, free: Sequence[str], *, curves: bool) -> Constants:
+    def constants(logs: Sequence[float]) -> Constants:
+        return replace(
+            start, **{name: float(f"{exp(value):.3g}") for name, value in zip(free, logs, strict=True)}
+        )
+
+    found = minimize(
+        lambda logs: loss(rows, constants(logs), curves=curves),
+        [log(getattr(start, name)) for name in free],
+        method="Nelder-Mead",
+        options={"maxfev": ROUNDS},
+    )
+    return constants(found.x)
+
+
+def loss(rows: Sequence[Serving], constants: Constants, *, curves: bool) -> float:
+    """Return the mean absolute logarithm of predicted over measured; TPOT counts twice."""
+    total = 0.0
+    for row in rows:
+        found = predict.__wrapped__(row, constants, curves=curves)
+        if found is not None:
+            total += abs(log(found.ttft_ms / row.measured.ttft_ms))
+            total += 2 * abs(log(found.tpot_ms / row.measured.tpot_ms))
+    return total / len(rows)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
