@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import cast
 
-from infra.calibration.refusals import Stated
+from infra.calibration.refusals import Predict, Stated
 from infra.calibration.results import Result
 from infra.calibration.spec import (
     CalibrationFile,
@@ -14,7 +14,7 @@ from infra.calibration.spec import (
     StatedFact,
 )
 from infra.calibration.target import Target, minor
-from infra.capacity.calibration import same_shape
+from infra.capacity.calibration import Calibration, Compared, calibration_of, same_shape
 from infra.problems import Problem
 from infra.spec.base import Spec
 from infra.spec.files import Files
@@ -58,6 +58,15 @@ def _of_another(written: Written[CalibrationFile], target: Target) -> Iterator[P
     if value.precision != target.precision:
         message = f"precision: must be {target.precision}, got {value.precision}"
         yield here.problem(("precision",), message, "calibration-layout")
+
+
+def calibration_at(points: Sequence[MeasuredPoint], predict: Predict) -> Calibration:
+    """Return the factors of measured points, each against what the calculator says of its run."""
+    compared = []
+    for one in points:
+        ttft_ms, tpot_ms = predict(one.run)
+        compared.append(Compared(point=one.point, ttft_ms=ttft_ms, tpot_ms=tpot_ms))
+    return calibration_of(compared)
 
 
 def with_results(
@@ -108,6 +117,8 @@ def _point(result: Result, stated: Stated) -> MeasuredPoint:
         cache_hit=round(load.cache_hit, 3),
         concurrency=run.level,
         arrivals="rate" if run.concurrency is None else "held",
+        requests=run.completed,
+        spread=round(run.run.spread, 3),
         ttft_ms=round(run.ttft.mean_ms, 2),
         tpot_ms=round(run.tpot.mean_ms, 3),
         tps=round(run.total_tps, 1),

@@ -1,14 +1,17 @@
 """Why a measurement cannot calibrate a target: every reason, with numbers and what is allowed."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from infra.calibration.results import Result
 from infra.calibration.target import Target, minor
-from infra.capacity.calibration import SAME_SHAPE, Predict
-from infra.capacity.measurement import Lengths, Measurement
+from infra.capacity.calibration import SAME_SHAPE
+from infra.capacity.measurement import Lengths, Measurement, Run
 from infra.problems import Problem
+
+Predict = Callable[[Run], tuple[float, float]]
+"""Mean TTFT and TPOT, in milliseconds, that a run should see."""
 
 MAX_SPREAD = SAME_SHAPE
 """Standard deviation over mean of prompts or answers: beyond it a run is no longer of one shape.
@@ -147,13 +150,13 @@ def _queued(run: Measurement, target: Target, predict: Predict) -> Iterator[tupl
             f"{level} requests in flight, and a group holds {room} of {run.load.input_tokens} tokens in and "
             f"{run.load.output_tokens} out: the others queued; must be at most {room}",
         )
-    predicted_ms, _ = predict(run.load, level)
+    predicted_ms, _ = predict(run.run)
     rest_ms = run.request_ms - run.ttft.mean_ms
-    ratio = run.ttft.typical_ms / predicted_ms
-    if level <= room and ratio > MAX_TTFT_RATIO and run.ttft.typical_ms > MAX_TTFT_SHARE * rest_ms:
+    ratio = run.ttft.mean_ms / predicted_ms
+    if level <= room and ratio > MAX_TTFT_RATIO and run.ttft.mean_ms > MAX_TTFT_SHARE * rest_ms:
         yield (
             "queueing",
-            f"TTFT {run.ttft.typical_ms:,.0f} ms is {ratio:.1f} times the {predicted_ms:,.0f} ms that "
+            f"TTFT {run.ttft.mean_ms:,.0f} ms is {ratio:.1f} times the {predicted_ms:,.0f} ms that "
             f"it should be with {level} in flight: requests queued; must be at most {MAX_TTFT_RATIO:g} times",
         )
 

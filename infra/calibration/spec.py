@@ -12,6 +12,7 @@ from pydantic import Field
 from infra.calibration.target import minor
 from infra.capacity.calibration import Point
 from infra.capacity.load import Load
+from infra.capacity.measurement import Run
 from infra.spec.base import CatalogName, Complaint, FrozenMap, Spec
 from infra.spec.template import ParallelSize, RoleName
 
@@ -49,6 +50,10 @@ class MeasuredPoint(Spec):
     """Requests in flight."""
     arrivals: Literal["held", "rate"] = "held"
     """Whether that number was held, or came of requests sent at a rate."""
+    requests: int = Field(ge=1)
+    """Requests that were measured."""
+    spread: float = Field(default=0.0, ge=0, le=1)
+    """Standard deviation over mean of the lengths of answers."""
     ttft_ms: float = Field(gt=0)
     tpot_ms: float = Field(gt=0)
     tps: float = Field(gt=0)
@@ -66,11 +71,22 @@ class MeasuredPoint(Spec):
     @property
     def point(self) -> Point:
         """Return it as the calculator takes it."""
-        load = Load(
-            input_tokens=self.input_tokens, output_tokens=self.output_tokens, cache_hit=self.cache_hit
+        run = self.run
+        ttft_ms = self.ttft_ms if run.held else None
+        return Point(load=run.load, concurrency=run.concurrency, ttft_ms=ttft_ms, tpot_ms=self.tpot_ms)
+
+    @property
+    def run(self) -> Run:
+        """Return what was done."""
+        return Run(
+            load=Load(
+                input_tokens=self.input_tokens, output_tokens=self.output_tokens, cache_hit=self.cache_hit
+            ),
+            concurrency=self.concurrency,
+            held=self.arrivals == "held",
+            requests=self.requests,
+            spread=self.spread,
         )
-        ttft_ms = self.ttft_ms if self.arrivals == "held" else None
-        return Point(load=load, concurrency=self.concurrency, ttft_ms=ttft_ms, tpot_ms=self.tpot_ms)
 
 
 class CalibrationFile(Spec):

@@ -1,13 +1,19 @@
 """What a calibration is of: a model, on the engines of one group, by one version of vLLM."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import sqrt
 
 from infra.capacity.group import Group
 from infra.capacity.load import Load
+from infra.capacity.measurement import Run
 from infra.capacity.performance import perform
+from infra.capacity.replay import closed_loop, replay
 from infra.capacity.roles import RoleStack
 from infra.catalog.model import Model
+
+MOST_REPLAYED = 50
+"""Requests replayed for each in flight: by then the first wave is a fiftieth of the mean."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +57,27 @@ class Target:
         here = min(engine.max_num_seqs, engine.kv.sequences(load.context_tokens))
         return engine.count * engine.ranks * here
 
-    def predict(self, load: Load, concurrency: int) -> tuple[float, float]:
-        """Return TTFT and TPOT in milliseconds as the calculator has them without calibration."""
-        found = perform(self.group, load, concurrency)
-        return found.ttft_ms, found.tpot_ms
+    def predict(self, run: Run) -> tuple[float, float]:
+        """Return the mean TTFT and TPOT, in milliseconds, that a run should see without calibration.
+
+        A closed loop on engines of one role is replayed from its first request; others are taken as steady.
+        """
+        engine = self.group.roles.get("serve")
+        if engine is None or not run.held:
+            found = perform(self.group, run.load, run.concurrency)
+            return found.ttft_ms, found.tpot_ms
+        # Lengths drawn evenly from `shortest` to 1 of the longest have this spread.
+        half_width = min(1.0, sqrt(3) * run.spread)
+        shortest = (1 - half_width) / (1 + half_width)
+        longest = replace(
+            run.load,
+            input_tokens=round(run.load.input_tokens * (1 + half_width)),
+            output_tokens=round(run.load.output_tokens * (1 + half_width)),
+        )
+        most = MOST_REPLAYED * run.concurrency
+        requests = closed_loop(longest, max(run.concurrency, min(run.requests, most)), shortest)
+        seen = replay(engine, requests, run.concurrency)
+        return seen.ttft_mean_ms, seen.tpot_mean_ms
 
 
 def minor(version: str) -> str:

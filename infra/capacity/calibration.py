@@ -35,6 +35,15 @@ class Point:
     tpot_ms: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """A measured point beside what the calculator says of that very run; milliseconds."""
+
+    point: Point
+    ttft_ms: float
+    tpot_ms: float
+
+
 @dataclass(frozen=True, slots=True)
 class _Factor:
     """Logarithms of measured over predicted, of points of one shape at one concurrency."""
@@ -101,8 +110,22 @@ class Calibration:
 
 
 def calibration(points: Sequence[Point], predict: Predict) -> Calibration:
-    """Return the factors of some points against a predictor, which is asked once for each."""
-    return Calibration(tuple(points), tuple(_curve(shape, predict) for shape in _shapes(points)))
+    """Return the factors of some points against a predictor of steady states, asked once for each."""
+    compared = []
+    for point in points:
+        ttft_ms, tpot_ms = predict(point.load, point.concurrency)
+        compared.append(Compared(point=point, ttft_ms=ttft_ms, tpot_ms=tpot_ms))
+    return calibration_of(compared)
+
+
+def calibration_of(compared: Sequence[Compared]) -> Calibration:
+    """Return the factors of runs that the calculator has followed from their first request on.
+
+    Why it matters: a benchmark begins with all its requests at once, and its mean TTFT is up to five times
+    that of a steady state; held against a steady state, a perfect prediction would get that factor.
+    """
+    points = tuple(one.point for one in compared)
+    return Calibration(points, tuple(_curve(shape) for shape in _shapes(compared)))
 
 
 def same_shape(one: Load, other: Load) -> bool:
@@ -110,27 +133,27 @@ def same_shape(one: Load, other: Load) -> bool:
     return _distance(one, other) <= log(1 + SAME_SHAPE)
 
 
-def _shapes(points: Sequence[Point]) -> list[list[Point]]:
+def _shapes(compared: Sequence[Compared]) -> list[list[Compared]]:
     """Return the points by shape: each within SAME_SHAPE of another of its own, and of no other's."""
-    shapes: list[list[Point]] = []
-    for point in points:
-        near = [s for s in shapes if any(same_shape(point.load, p.load) for p in s)]
+    shapes: list[list[Compared]] = []
+    for one in compared:
+        near = [s for s in shapes if any(same_shape(one.point.load, p.point.load) for p in s)]
         shapes = [shape for shape in shapes if shape not in near]
-        shapes.append([point, *(other for shape in near for other in shape)])
+        shapes.append([one, *(other for shape in near for other in shape)])
     return shapes
 
 
-def _curve(points: Sequence[Point], predict: Predict) -> _Curve:
+def _curve(shape: Sequence[Compared]) -> _Curve:
     """Return the factors of one shape; several at a concurrency give their geometric mean."""
     ttfts: dict[int, list[float]] = {}
     tpots: dict[int, list[float]] = {}
-    for point in points:
-        ttft_ms, tpot_ms = predict(point.load, point.concurrency)
-        tpots.setdefault(point.concurrency, []).append(log(point.tpot_ms / tpot_ms))
+    for one in shape:
+        point = one.point
+        tpots.setdefault(point.concurrency, []).append(log(point.tpot_ms / one.tpot_ms))
         if point.ttft_ms is not None:
-            ttfts.setdefault(point.concurrency, []).append(log(point.ttft_ms / ttft_ms))
+            ttfts.setdefault(point.concurrency, []).append(log(point.ttft_ms / one.ttft_ms))
     return _Curve(
-        tuple(dict.fromkeys(point.load for point in points)),
+        tuple(dict.fromkeys(one.point.load for one in shape)),
         tuple(
             _Factor(level, _mean(ttfts[level]) if level in ttfts else None, _mean(tpots[level]))
             for level in sorted(tpots)

@@ -52,11 +52,6 @@ class Latency:
     p90_ms: float | None = None
     p99_ms: float | None = None
 
-    @property
-    def typical_ms(self) -> float:
-        """Return the median, which the burst at the start of a run does not move; else the mean."""
-        return self.mean_ms if self.p50_ms is None else self.p50_ms
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
@@ -73,6 +68,23 @@ class Deployment:
     instances: int | None = None
     """Engines of the role that writes answers."""
     precision: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a benchmark did: as much as decides about the latencies that it saw.
+
+    Why more than load and concurrency: all requests begin at once, and equal ones stay in step.
+    """
+
+    load: Load
+    """Its mean request."""
+    concurrency: int
+    held: bool
+    """Whether that many were always in flight, or came to be by a rate."""
+    requests: int
+    spread: float
+    """Standard deviation over mean of the lengths of answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +122,17 @@ class Measurement:
             input_tokens=max(1, round(self.input_tokens.mean)),
             output_tokens=max(1, round(self.output_tokens.mean)),
             cache_hit=self.cache_hit or 0.0,
+        )
+
+    @property
+    def run(self) -> Run:
+        """Return what was done, in short; lengths that nobody knows are taken for equal."""
+        return Run(
+            load=self.load,
+            concurrency=self.level,
+            held=self.concurrency is not None,
+            requests=self.completed,
+            spread=self.output_tokens.spread or 0.0,
         )
 
     @property

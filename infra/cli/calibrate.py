@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from infra.calibration.files import read_calibration, text, with_results
-from infra.calibration.refusals import Stated, refusals
+from infra.calibration.files import calibration_at, read_calibration, text, with_results
+from infra.calibration.refusals import Predict, Stated, refusals
 from infra.calibration.results import read_results
 from infra.calibration.spec import MeasuredPoint
 from infra.calibration.target import Target
-from infra.capacity.calibration import Calibration, Predict, calibration
+from infra.capacity.calibration import Calibration
 from infra.capacity.facts import group_of
 from infra.capacity.roles import RoleStack, role_stack
 from infra.catalog.curves import load_curves
@@ -168,9 +168,9 @@ def _print(title: str, points: Sequence[MeasuredPoint], predict: Predict) -> Non
     table.add_column("")
     for heading in ("Before", "Measured", "After", "Error before", "Error after", "Error without it"):
         table.add_column(heading, justify="right")
-    every = calibration([point.point for point in points], predict)
+    every = calibration_at(points, predict)
     for index, point in enumerate(points):
-        others = calibration([p.point for i, p in enumerate(points) if i != index], predict)
+        others = calibration_at([*points[:index], *points[index + 1 :]], predict)
         for row in _rows(point, predict, every, others):
             table.add_row(*map(Text, row))
     console = Console()
@@ -212,7 +212,7 @@ def _numbers(
 ) -> tuple[float, float, float]:
     """Return TTFT, TPOT and the TPS that a closed loop of both comes to."""
     load, concurrency = point.point.load, point.concurrency
-    ttft_ms, tpot_ms = predict(load, concurrency)
+    ttft_ms, tpot_ms = predict(point.run)
     if factors is not None:
         ttft_ms *= factors.ttft_factor(load, concurrency)
         tpot_ms *= factors.tpot_factor(load, concurrency)

@@ -7,7 +7,7 @@ from infra.calibration.results import Result
 from infra.calibration.target import Target
 from infra.capacity.facts import group_of
 from infra.capacity.load import Load
-from infra.capacity.measurement import Deployment, Latency, Lengths, Measurement
+from infra.capacity.measurement import Deployment, Latency, Lengths, Measurement, Run
 from infra.capacity.roles import role_stack
 from infra.catalog.curves import load_curves
 from infra.catalog.load import load_catalog
@@ -16,6 +16,11 @@ from infra.catalog.load import load_catalog
 def predict(load: Load, concurrency: int) -> tuple[float, float]:
     """Predict as an engine does that is never tired: 200 ms of prefill for 1000 tokens, 20 ms a step."""
     return load.input_tokens / 5 * (1 + 0.1 * concurrency), 20 + concurrency / 4
+
+
+def predict_run(run: Run) -> tuple[float, float]:
+    """Predict a run as if it were steady."""
+    return predict(run.load, run.concurrency)
 
 
 def target(**changes: object) -> Target:
@@ -45,7 +50,7 @@ def measurement(**changes: object) -> Measurement:
         completed=160,
         failed=0,
         warmed_up=True,
-        ttft=Latency(mean_ms=1690.0, p50_ms=1600.0, p99_ms=3400.0),
+        ttft=Latency(mean_ms=1690.0),
         tpot=Latency(mean_ms=23.5),
         requests_per_second=1.8,
         output_tps=540.0,

@@ -24,8 +24,9 @@ precision: bf16
 roles:
   serve: {gpu: h100, tensor_parallel: 2}
 points:
-  - {input_tokens: 3000, output_tokens: 300, concurrency: 16, ttft_ms: 1690, tpot_ms: 23.5, tps: 5940, \
-tool: vllm-bench-serve, engine_version: 0.32.1, measured_on: 2026-11-18, digest: sha256:0123456789abcdef}
+  - {input_tokens: 3000, output_tokens: 300, concurrency: 16, requests: 160, ttft_ms: 1690, \
+tpot_ms: 23.5, tps: 5940, tool: vllm-bench-serve, engine_version: 0.32.1, measured_on: 2026-11-18, \
+digest: sha256:0123456789abcdef}
 """
 
 
@@ -122,9 +123,9 @@ def test_repeats_that_are_given_together_are_all_kept() -> None:
         (
             "engine_version: 0.32.1",
             "engine_version: 0.33.0",
-            "8:144: points[0].engine_version: must be 0.32.x as engine.version, got 0.33.0 [schema]",
+            "8:159: points[0].engine_version: must be 0.32.x as engine.version, got 0.33.0 [schema]",
         ),
-        ("tpot_ms: 23.5", "tpot_ms: 0", "8:87: points[0].tpot_ms: must be more than 0, got 0 [schema]"),
+        ("tpot_ms: 23.5", "tpot_ms: 0", "8:102: points[0].tpot_ms: must be more than 0, got 0 [schema]"),
         (
             "concurrency: 16",
             "concurency: 16",

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from measured import measurement, predict, result, target
+from measured import measurement, predict_run, result, target
 
 from infra.calibration.refusals import Stated, refusals
 from infra.capacity.measurement import Deployment, Latency, Lengths, lengths, lengths_of
@@ -13,11 +13,11 @@ NOTHING = Stated()
 
 def said(stated: Stated = NOTHING, **changes: object) -> list[str]:
     """Return what is said against a run with some changes."""
-    return [str(problem) for problem in refusals(result(**changes), target(), predict, stated)]
+    return [str(problem) for problem in refusals(result(**changes), target(), predict_run, stated)]
 
 
 ROOM = target().room(measurement().load)
-SLOW = Latency(mean_ms=8100.0, p50_ms=8000.0)
+SLOW = Latency(mean_ms=8000.0)
 CASES = {
     "failed": (
         {"failed": 2},
@@ -170,7 +170,7 @@ def test_every_reason_is_given() -> None:
 
 def test_a_long_ttft_is_no_queue_while_the_answer_is_longer() -> None:
     """TTFT that was predicted badly is what calibration is for: it is refused only where it can be a wait."""
-    assert [] == said(ttft=Latency(mean_ms=5000.0, p50_ms=5000.0), output_tokens=Lengths(mean=1000, spread=0))
+    assert [] == said(ttft=Latency(mean_ms=5000.0), output_tokens=Lengths(mean=1000, spread=0))
 
 
 def test_lengths_that_are_drawn_as_inferencex_draws_them_are_equal() -> None:
