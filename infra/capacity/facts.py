@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from infra.capacity.calibration import Calibration
 from infra.capacity.fitted import ERRORS, FITTED, NETWORK_SHARE, Constants
 from infra.capacity.group import Group, KvSpace, RoleEngine
 from infra.capacity.memory import kv_bytes
@@ -24,6 +25,7 @@ def group_of(
     *,
     adapters_rank: tuple[int, ...] = (),
     lora_factor: float | None = None,
+    calibration: Calibration | None = None,
     constants: Constants = FITTED,
 ) -> Group:
     """Return a group of a template's roles that serves a model."""
@@ -31,7 +33,7 @@ def group_of(
         role: _engine(model, curves, role, stack, adapters_rank, constants, travels=len(roles) > 1)
         for role, stack in roles.items()
     }
-    return Group(roles=engines, provenance=_worst(engines), lora_factor=lora_factor)
+    return Group(roles=engines, provenance=_worst(engines), lora_factor=lora_factor, calibration=calibration)
 
 
 def _engine(

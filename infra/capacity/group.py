@@ -6,6 +6,7 @@ Why plain: the same modules run in the page that `modelunits size --html` writes
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from infra.capacity.calibration import Calibration
 from infra.capacity.fitted import FITTED, Constants
 from infra.capacity.steps import Provenance, StepTimes
 
@@ -65,3 +66,5 @@ class Group:
     provenance: Provenance
     lora_factor: float | None = None
     """Measured step time with adapters in use over without; None where nobody measured it."""
+    calibration: Calibration | None = None
+    """Runs that were measured on such a group."""

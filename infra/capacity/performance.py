@@ -1,10 +1,13 @@
 """What a group does while it holds a number of requests: the calculator's one answer, and its inverses."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from infra.capacity.batching import together
+from infra.capacity.calibration import Calibration
 from infra.capacity.disaggregated import apart
+from infra.capacity.fitted import ERRORS
 from infra.capacity.group import Group
 from infra.capacity.load import Load
 from infra.capacity.queueing import waits
@@ -69,7 +72,7 @@ def perform(group: Group, load: Load, concurrency: int) -> Performance:
         running=found.running,
         bottleneck=found.bottleneck,
         limit=found.limit,
-        provenance=group.provenance,
+        provenance=provenance_of(group, load, concurrency),
     )
 
 
@@ -102,7 +105,7 @@ def under_rate(group: Group, load: Load, requests_per_second: float) -> OpenLoop
         ttft_p90_ms=percentile_ms(0.9),
         ttft_p99_ms=percentile_ms(0.99),
         tpot_ms=found.tpot_ms,
-        provenance=group.provenance,
+        provenance=provenance_of(group, load, high),
     )
 
 
@@ -114,7 +117,7 @@ def best_within(group: Group, load: Load, ttft_ms: float, tpot_ms: float) -> Per
 
     def kept(concurrency: int) -> bool:
         found = _state(group, load, concurrency)
-        slower = 1 + TPOT_MARGIN * group.provenance.tpot_error
+        slower = 1 + TPOT_MARGIN * provenance_of(group, load, concurrency).tpot_error
         return found.ttft_ms <= ttft_ms and found.tpot_ms * slower <= tpot_ms
 
     most = largest(kept)
@@ -138,8 +141,43 @@ def largest(kept: Callable[[int], bool]) -> int:
     return low
 
 
+def provenance_of(group: Group, load: Load, concurrency: float) -> Provenance:
+    """Return how far to trust a group at a load level: as measured there, as calibrated, or as it is."""
+    label = group.calibration.label(load, round(concurrency)) if group.calibration else None
+    if group.calibration is None or label is None:
+        return group.provenance
+    kind: Literal["measured", "calibrated"] = "measured" if label == "measured" else "calibrated"
+    ttft, tpot, tps = ERRORS[kind]
+    return Provenance(
+        label=label,
+        source=f"{len(group.calibration.points)} measured runs; {group.provenance.source}",
+        ttft_error=ttft if kind == "measured" else min(ttft, group.provenance.ttft_error),
+        tpot_error=tpot,
+        tps_error=tps,
+    )
+
+
 def _state(group: Group, load: Load, concurrency: float) -> State:
     factor = (group.lora_factor or 1.0) if load.adapters else 1.0
     if "serve" in group.roles:
-        return together(group.roles["serve"], load, concurrency, factor)
-    return apart(group, load, concurrency, factor)
+        found = together(group.roles["serve"], load, concurrency, factor)
+    else:
+        found = apart(group, load, concurrency, factor)
+    return _calibrated(found, group.calibration, load, concurrency) if group.calibration else found
+
+
+def _calibrated(found: State, known: Calibration, load: Load, concurrency: float) -> State:
+    """Return a state as measured runs correct it: latencies by their factors, the rate by Little's law."""
+    level = max(1, round(concurrency))
+    slower, later = known.tpot_factor(load, level), max(1, load.output_tokens - 1)
+    tpot = found.tpot_ms * slower
+    ttft = found.ttft_ms * known.ttft_factor(load, level)
+    return replace(
+        found,
+        ttft_ms=ttft,
+        tpot_ms=tpot,
+        rate_per_ms=concurrency / (ttft + later * tpot),
+        unhindered_ms=found.unhindered_ms * ttft / found.ttft_ms,
+        residual_ms=found.residual_ms * slower,
+        queues=tuple(replace(queue, service_ms=queue.service_ms * slower) for queue in found.queues),
+    )

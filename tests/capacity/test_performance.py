@@ -7,6 +7,7 @@ from engines import group, single, stack
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.capacity.calibration import Point, calibration
 from infra.capacity.group import Group
 from infra.capacity.load import Load
 from infra.capacity.performance import best_within, perform, under_rate
@@ -163,3 +164,23 @@ def test_labels_say_what_is_known() -> None:
     labels = {name: group.provenance.label for name, group in GROUPS.items()}
     assert labels["dense-curve"] == labels["moe-curve"] == "estimated"
     assert labels["roofline"] == labels["apart"] == labels["encode-apart"] == "extrapolated"
+
+
+def test_a_measured_run_is_the_answer_at_its_load_and_corrects_others() -> None:
+    """The same load gives what was measured; other levels have its factor and are called calibrated."""
+    plain, load = GROUPS["dense-curve"], Load()
+    before = perform(plain, load, 16)
+    point = Point(load=load, concurrency=16, ttft_ms=1.5 * before.ttft_ms, tpot_ms=1.2 * before.tpot_ms)
+
+    def predicted(load: Load, concurrency: int) -> tuple[float, float]:
+        found = perform(plain, load, concurrency)
+        return found.ttft_ms, found.tpot_ms
+
+    known = replace(plain, calibration=calibration([point], predicted))
+    after, near = perform(known, load, 16), perform(known, load, 32)
+    assert (after.ttft_ms, after.tpot_ms) == pytest.approx((point.ttft_ms, point.tpot_ms))
+    assert (after.provenance.label, near.provenance.label) == ("measured", "calibrated")
+    assert near.tpot_ms == pytest.approx(1.2 * perform(plain, load, 32).tpot_ms)
+    held = best_within(known, load, 3000, 60)
+    assert held is not None
+    assert held.provenance.label == "calibrated"
