@@ -70,6 +70,8 @@ class TrafficSize:
     series: tuple[MinuteNeed, ...]
     peak_units: int
     """In the neediest minute: what reserved and hourly units must reach together."""
+    peak_rps: float
+    """Requests of the mean length a second that are as much work as those of the neediest minute."""
     mean_units: float
     commitment: Commitment | None
     """None where a price is unknown."""
@@ -109,6 +111,7 @@ def size_traffic(
         headroom=headroom,
         series=series,
         peak_units=max(need) * step_units,
+        peak_rps=max(map(work.of, traffic.minutes)) / MINUTE_S / work.of_mean,
         mean_units=sum(need) * step_units / len(need),
         commitment=None if price is None else commitment(need, step_units=step_units, price=price),
         limits=tuple(_limits(traffic)),

@@ -1,6 +1,6 @@
 """`modelunits size`: how many units a load takes, what they cost, and how far to trust it."""
 
-import json
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,12 +9,15 @@ import typer
 
 from infra.capacity.alternatives import Demand
 from infra.catalog.load import load_catalog
-from infra.cli.arguments import Root, fail, fail_with
+from infra.cli.arguments import AsOf, Root, day_of, fail, fail_with
 from infra.cli.offers import catalog_market, read_template, stack_market, template_names
+from infra.cli.size_answer import Answer
 from infra.cli.size_check import Wanted, wrong
 from infra.cli.size_compare import CannotError, Question, answer
-from infra.cli.size_json import size_document
-from infra.cli.size_print import markdown, print_tables
+from infra.cli.size_print import document, markdown, print_tables
+from infra.cli.size_traffic import LogAnswer, LoggedLoad, answer_log, read_log
+from infra.cli.size_write import Bought, RefusedError, Target, target_of
+from infra.cli.size_write import write as put
 from infra.problems import SpecError, allowed
 from infra.spec.files import Files
 
@@ -66,6 +69,20 @@ def size(
     stack: Annotated[
         str | None, typer.Option(metavar="STACK", help="Whose machines and prices; default: the catalog's.")
     ] = None,
+    traffic: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A log of requests, instead of a rate and lengths; - is standard input."
+        ),
+    ] = None,
+    write: Annotated[
+        Path | None,
+        typer.Option(metavar="SPEC", help="Put the answer into this endpoint's file: stacks/prod/chat.yaml."),
+    ] = None,
+    team: Annotated[
+        str | None, typer.Option(metavar="TEAM", help="With --write, of a new file: who owns the endpoint.")
+    ] = None,
+    as_of: AsOf = None,
     output: Annotated[SizeFormat, typer.Option("--format", help="How to print.")] = SizeFormat.TABLE,
 ) -> None:
     """Size a load in units, GPUs, machines and money, for every tier or every template.
@@ -83,22 +100,65 @@ def size(
         ttft_ms=ttft_ms,
         tpot_ms=tpot_ms,
         headroom=headroom,
-        from_log=False,
+        from_log=traffic is not None,
     )
-    question = _question(root, model, template, stack, wanted)
+    target = _target(root, write, team, stack) if write else None
+    stack = target.stack if target else stack
+    question, logged = _question(root, model, template, stack, wanted, traffic)
     try:
-        found = answer(question)
+        found, log = answer_log(question, logged) if logged else (answer(question), None)
     except CannotError as error:
         fail(str(error))
+    if target:
+        _write(target, found, log, team, day_of(root, target.stack, as_of))
     if output is SizeFormat.JSON:
-        print(json.dumps(size_document(found), indent=2))
+        print(document(found, log))
     elif output is SizeFormat.MARKDOWN:
-        print(markdown(found), end="")
+        print(markdown(found, log), end="")
     else:
-        print_tables(found)
+        print_tables(found, log)
 
 
-def _question(root: Path, model: str, template: str | None, stack: str | None, wanted: Wanted) -> Question:
+def _target(root: Path, path: Path, team: str | None, stack: str | None) -> Target:
+    """Return the file to write, or end the command."""
+    try:
+        target = target_of(root, path)
+    except RefusedError as error:
+        fail(str(error))
+    if stack is not None and stack != target.stack:
+        fail(f"--stack: {target.file} is of stack {target.stack}, got {stack}; leave it out")
+    if not target.exists and team is None:
+        fail(f"--write: {target.file} is new, so --team is needed: the team that owns it")
+    return target
+
+
+def _write(target: Target, found: Answer, log: LogAnswer | None, team: str | None, day: date) -> None:
+    """Write the answer, or end the command with what speaks against it."""
+    one = found.chosen.alternative
+    bought = Bought(
+        model=found.model,
+        template=one.template,
+        tier=one.tier,
+        ttft_ms=one.promise.ttft_ms,
+        tpot_ms=one.promise.tpot_ms,
+        units=one.sized.units if one.sized else 0,
+        reserved_units=log.size.commitment.reserved_units if log and log.size.commitment else None,
+        team=team,
+    )
+    try:
+        typer.echo(f"modelunits: wrote {put(target, bought, day)}", err=True)
+    except RefusedError as error:
+        fail(str(error))
+    except SpecError as error:
+        typer.echo(
+            f"modelunits: --write: nothing written; with the answer, {target.file} would be:", err=True
+        )
+        fail_with(error)
+
+
+def _question(
+    root: Path, model: str, template: str | None, stack: str | None, wanted: Wanted, traffic: Path | None
+) -> tuple[Question, LoggedLoad | None]:
     """Return what is asked, or end the command with everything that is wrong with it."""
     files, catalog = Files(root), load_catalog()
     facts = catalog.models.get(model)
@@ -110,27 +170,34 @@ def _question(root: Path, model: str, template: str | None, stack: str | None, w
         complaints.append(f"--template: no template {template}; {allowed(names, template)}")
     read = {name: read_template(files, name) for name in names}
     located = files.problems
-    market = None
+    market, logged = None, None
     try:
         market = stack_market(root, stack) if stack else catalog_market()
     except SpecError as error:
         located |= set(error.problems)
+    try:
+        logged = read_log(traffic, wanted.cache_hit, wanted.adapters) if traffic else None
+    except SpecError as error:
+        located |= set(error.problems)
+    if logged and logged.traffic.cache_hit is not None and wanted.cache_hit is not None:
+        complaints.append("--cache-hit: comes from the log of --traffic; leave it out")
     for complaint in complaints:
         typer.echo(f"modelunits: {complaint}", err=True)
     if located:
         fail_with(SpecError(located))
     if complaints or facts is None or market is None:
         raise typer.Exit(1)
-    return Question(
+    question = Question(
         model=facts,
         template=template,
         templates={name: value for name, value in read.items() if value},
         market=market,
         demand=Demand(
-            load=wanted.load,
+            load=logged.load if logged else wanted.load,
             requests_per_second=wanted.requests_per_second or 0.0,
             headroom=wanted.headroom,
         ),
         tier=wanted.tier,
         own=wanted.own,
     )
+    return question, logged

@@ -31,7 +31,7 @@ def sentences(answer: Answer) -> Iterator[str]:
     adapters = f", {_count(load.adapters, 'adapter')}" if load.adapters else ""
     yield (
         f"{answer.model} on {one.template}, {_tier(entry)} (TTFT {one.promise.ttft_ms:,.0f} ms, TPOT "
-        f"{one.promise.tpot_ms:g} ms): {demand.requests_per_second:g} requests/s of "
+        f"{one.promise.tpot_ms:g} ms): {demand.requests_per_second:.4g} requests/s of "
         f"{load.input_tokens:,} + {load.output_tokens:,} tokens{hits}{adapters}, "
         f"headroom {demand.headroom:g}; prices of {answer.market}"
     )
@@ -278,7 +278,8 @@ def _counted(number: Number) -> str:
 
 
 def _whole(number: Number) -> str:
-    return f"{number.low:,.0f}-{number.high:,.0f}"
+    least, most = f"{number.low:,.0f}", f"{number.high:,.0f}"
+    return least if least == most else f"{least}-{most}"
 
 
 def _money(number: Number | None) -> str:
