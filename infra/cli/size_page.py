@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
+from infra.capacity.load import REFERENCE_LOAD
 from infra.catalog.load import load_catalog
 from infra.catalog.model import Model
 from infra.cli.offers import Candidate, Market, candidate, read_template, template_names
+from infra.cli.size_check import Wanted
 from infra.page.offers import Asked, Listed, Offers
 from infra.page.page import PageInputs, page
 from infra.page.runtime import runtime
@@ -14,6 +16,7 @@ from infra.spec.files import Files
 from infra.spec.template import Template
 
 WEB = files("infra.page") / "web"
+USUAL_TIER = "balanced"
 
 
 def page_offers(root: Path, market: Market, stack: str | None) -> Offers:
@@ -27,6 +30,31 @@ def page_offers(root: Path, market: Market, stack: str | None) -> Offers:
         currency=market.currency,
         stack=stack,
         models={name: listed for name, listed in models.items() if listed},
+    )
+
+
+def first_question(offers: Offers, model: str | None, template: str | None, wanted: Wanted) -> Asked | None:
+    """Return what a page's fields say at first: what was asked, else a usual load of what is offered.
+
+    None where no template of the offers serves the model, or the one that is named does not, or not so.
+    """
+    named = model or next(iter(offers.models), "")
+    listed = offers.models.get(named, {})
+    first = template or next(iter(listed), "")
+    if first not in listed:
+        return None
+    if wanted.tier and wanted.tier not in listed[first].offer.tiers:
+        return None
+    return Asked(
+        model=named,
+        template=first,
+        tier=None if wanted.own else wanted.tier or USUAL_TIER,
+        own=wanted.own,
+        requests_per_second=wanted.requests_per_second or 1.0,
+        input_tokens=wanted.input_tokens or REFERENCE_LOAD.input_tokens,
+        output_tokens=wanted.output_tokens or REFERENCE_LOAD.output_tokens,
+        cache_hit=wanted.cache_hit or 0.0,
+        headroom=wanted.headroom,
     )
 
 

@@ -10,12 +10,9 @@ from infra.capacity.sensitivity import sensitivities
 from infra.capacity.sizing import Promise, Sized
 from infra.page import draw, tell
 from infra.page.check import problems, question
-from infra.page.offers import Asked, Listed, Offers
+from infra.page.offers import OWN, Asked, Listed, Offers
 from infra.page.values import from_json
 from infra.page.view import Problem, View
-
-OWN = "own limits"
-"""The name of latencies that belong to no tier."""
 
 Outcome = Sized | str
 """What a template takes, or why it cannot."""
@@ -109,4 +106,4 @@ def _sized(outcomes: Mapping[str, Outcome]) -> Mapping[str, Sized]:
 
 def _refusal(asked: Asked, reason: str, others: Mapping[str, Sized]) -> str:
     able = f"templates that can: {', '.join(others)}" if others else "no template can"
-    return f"{asked.template} cannot serve this. {reason}; {able}"
+    return f"{asked.template} cannot serve this: {reason}; {able}"

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from infra.capacity.sizing import Offer, Promise
 
+OWN = "own limits"
+"""The name of latencies that belong to no tier."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from gzip import compress
 from html import escape
 
+from infra.page.answers import view
 from infra.page.modules import sources
-from infra.page.offers import Asked, Offers
+from infra.page.offers import OWN, Asked, Offers
 from infra.page.runtime import Runtime
 from infra.page.values import modules_of, to_json
 
@@ -37,9 +38,15 @@ def page(inputs: PageInputs) -> str:
     carried = sources({ENTRY} | modules_of(offers))
     choices = {
         "entry": ENTRY,
-        "asked": {name: value for name, value in asdict(inputs.asked).items() if value is not None},
+        "own": OWN,
+        "asked": _fields(inputs.asked),
+        # Answered here already, so that the page has figures before its Python has started.
+        "answer": asdict(view(inputs.offers, inputs.asked)),
         "models": {
-            model: {template: list(listed.offer.tiers) for template, listed in templates.items()}
+            model: {
+                template: {tier: asdict(promise) for tier, promise in listed.offer.tiers.items()}
+                for template, listed in templates.items()
+            }
             for model, templates in inputs.offers.models.items()
         },
     }
@@ -62,6 +69,13 @@ def page(inputs: PageInputs) -> str:
         "script": _inside_script(inputs.web["plot.js"] + inputs.web["page.js"]),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], inputs.web["page.html"])
+
+
+def _fields(asked: Asked) -> Mapping[str, object]:
+    """Return what the fields of the page say for a question; own latencies have fields of their own."""
+    return {name: value for name, value in asdict(asked).items() if name != "own"} | (
+        {"tier": OWN, **asdict(asked.own)} if asked.own else {}
+    )
 
 
 def _block(name: str, kind: str, text: str) -> str:

@@ -153,7 +153,7 @@ def alternatives(
 
 def _alternative(name: str, outcome: Sized | str, currency: str) -> Row:
     if isinstance(outcome, str):
-        return (name, *("-",) * (len(_ALTERNATIVES) - 1), outcome)
+        return (name, outcome)
     held, trust = outcome.held, outcome.held.provenance
     return (
         name,

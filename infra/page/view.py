@@ -29,6 +29,7 @@ class Table:
     title: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    """The last cell of a row that is short takes the rest of it."""
     current: int | None = None
     """The row that was asked for."""
 

@@ -90,7 +90,7 @@ def test_a_promise_that_cannot_be_kept_says_why_and_who_can() -> None:
     assert "" == shown["headline"]
     assert 1 == len(shown["problems"])
     assert shown["problems"][0]["text"].startswith(
-        "h20-single cannot serve this. bandwidth: TPOT of a single"
+        "h20-single cannot serve this: bandwidth: TPOT of a single"
     )
     assert shown["problems"][0]["text"].endswith("; templates that can: h200-single, b200-single")
 

@@ -112,9 +112,22 @@ def test_figures_equal_those_of_python_here(shown: Page, changed: dict[str, obje
     assert 2 * len(marked) == shown.locator("#latency circle").count()
 
 
+def test_figures_are_there_before_python_is(browser: Browser, page_file: Path) -> None:
+    """The first answer was made with the page, and is shown while its Python starts."""
+    page = browser.new_page()
+    page.goto(page_file.as_uri())
+
+    assert "true" == page.get_attribute("#answer", "aria-busy")
+    assert page.inner_text("#headline").endswith("units")
+    page.close()
+
+
 def test_own_limits_are_asked_for_and_refused_with_a_reason(shown: Page) -> None:
-    """Own latencies replace the tier; what cannot be kept is said, and old figures go away."""
-    ask(shown, **(ASKED | {"tier": "own limits"}))
+    """Own latencies start from the tier's; what cannot be kept is said, and old figures go away."""
+    ask(shown, **ASKED)
+    ask(shown, tier="own limits")
+    assert "60" == shown.input_value("[name=tpot_ms]")
+    assert shown.is_visible("#result")
     ask(shown, ttft_ms=1500, tpot_ms=2)
 
     assert "bandwidth: TPOT of a single request" in shown.inner_text("#problems")

@@ -5,7 +5,6 @@ const one = (id) => document.getElementById(id);
 const held = (id) => one(id).textContent;
 const form = one("asked");
 const choices = JSON.parse(held("choices"));
-const OWN = "own limits";
 
 const made = (name, properties = {}, ...inside) => {
   const node = Object.assign(document.createElement(name), properties);
@@ -24,8 +23,12 @@ const offerChoices = (chosen = {}) => {
   offer("model", Object.keys(choices.models), chosen.model);
   const templates = choices.models[form.elements.model.value];
   offer("template", Object.keys(templates), chosen.template);
-  offer("tier", [...templates[form.elements.template.value], OWN], chosen.tier);
-  one("own").hidden = form.elements.tier.value !== OWN;
+  const tiers = templates[form.elements.template.value];
+  offer("tier", [...Object.keys(tiers), choices.own], chosen.tier);
+  const promise = tiers[form.elements.tier.value];
+  one("own").hidden = promise !== undefined;
+  // Own limits start from those of the tier that was chosen before.
+  for (const [field, value] of Object.entries(promise ?? {})) form.elements[field].value = value;
 };
 
 const fill = (values) => {
@@ -36,7 +39,7 @@ const fill = (values) => {
 
 const asked = () => {
   const fields = Object.fromEntries(new FormData(form));
-  const own = fields.tier === OWN;
+  const own = fields.tier === choices.own;
   const read = { model: fields.model, template: fields.template, tier: own ? null : fields.tier };
   for (const box of form.querySelectorAll("input"))
     if (own || !one("own").contains(box)) read[box.name] = box.valueAsNumber;
@@ -49,6 +52,10 @@ const table = ({ title, columns, rows, current }) => {
   const head = made("tr", {}, ...columns.map(({ name, numeric }) => cell("th", name, numeric)));
   const body = rows.map((row, index) => {
     const cells = row.map((text, column) => cell(column ? "td" : "th", text, columns[column].numeric));
+    if (row.length < columns.length) {
+      cells.at(-1).colSpan = columns.length - row.length + 1;
+      cells.at(-1).className = "";
+    }
     const line = made("tr", {}, ...cells);
     if (index === current) line.setAttribute("aria-current", "true");
     return line;
@@ -83,6 +90,9 @@ const show = (answer) => {
   const bad = new Set(answer.problems.map(({ field }) => field));
   for (const box of form.elements) if (box.name) box.setAttribute("aria-invalid", bad.has(box.name));
   one("problems").replaceChildren(...answer.problems.map(({ text }) => made("li", {}, text)));
+  // While a field is being typed into, the last answer stays, and looks like what it is.
+  one("answer").toggleAttribute("data-stale", answer.tables.length === 0);
+  if (answer.tables.length === 0) return;
   one("result").hidden = !answer.headline;
   one("plots").hidden = !answer.latency;
   one("tables").replaceChildren(...answer.tables.map(table));
@@ -93,6 +103,7 @@ const show = (answer) => {
   if (answer.latency) {
     drawLatency(answer.latency);
     drawCost(answer.cost);
+    one("cost").hidden = answer.cost.series.length === 0;
   }
 };
 
@@ -118,6 +129,7 @@ worker.onmessage = ({ data: { answer, failure } }) => {
 worker.onerror = ({ message }) => { one("state").textContent = `Python did not start: ${message}`; };
 
 fill(choices.asked);
+show(choices.answer);
 form.addEventListener("input", () => { offerChoices(); ask(); });
 form.addEventListener("submit", (event) => event.preventDefault());
 worker.postMessage({

@@ -64,7 +64,8 @@ const panel = ({ title, axis, height, log, highestX, series, levels = [], dots =
     }
     const path = points.map(([px, py], index) => index === 0 ? `M${x(px)},${y(py)}`
       : stairs ? `H${x(px)}V${y(py)}` : `L${x(px)},${y(py)}`).join("");
-    svg.append(drawn("path", { class: "line", d: path, style: `stroke: var(--series-${color % 6})` }));
+    svg.append(drawn("path", { class: "line", d: path, style: `stroke: var(--series-${color % 6})`,
+      "stroke-dasharray": color < 6 ? "none" : "6 3" }));
     if (name) labels.push({ at: y(points.at(-1)[1]) + 4, text: name, color });
   }
   for (const dot of dots) svg.append(drawn("circle",
