@@ -34,6 +34,12 @@ MAX_TTFT_RATIO = 3.0
 MAX_TTFT_SHARE = 0.5
 """TTFT over the time of the rest of the answer, up to which a long TTFT is no sign of waiting for room."""
 
+MAX_TPOT_RATIO = 3.0
+"""TPOT over or under the predicted. Predictions miss by less; another GPU, layout or model is further off."""
+
+LEAST_MS = 0.01
+"""A shorter latency is none: no engine answers in it."""
+
 # Endpoints of this project have ids that name no model: infra/names.py.
 _ENDPOINT_ID = re.compile(r"ep-.+-[0-9a-f]{6}")
 
@@ -52,7 +58,7 @@ def refusals(result: Result, target: Target, predict: Predict, stated: Stated) -
     run = result.measurement
     found = [*_another(run, target, stated), *_unfit(run, stated)]
     known = run.concurrency is not None or run.requested_rps is not None
-    if known and run.completed and run.ttft.mean_ms > 0 and run.tpot.mean_ms > 0:
+    if known and run.completed and _streamed(run):
         found += _queued(run, target, predict)
     return tuple(result.problem(message, rule) for rule, message in found)
 
@@ -95,7 +101,7 @@ def _unfit(run: Measurement, stated: Stated) -> Iterator[tuple[str, str]]:
         yield "failed-requests", "no request was completed"
     if run.cut_short is not None:
         yield "load", f"not one steady run: {run.cut_short}"
-    if run.completed and (run.ttft.mean_ms <= 0 or run.tpot.mean_ms <= 0):
+    if run.completed and not _streamed(run):
         yield "no-latency", "has no TTFT or no TPOT; measure with streaming and answers of several tokens"
     if run.concurrency is None and run.requested_rps is None:
         yield (
@@ -109,6 +115,11 @@ def _unfit(run: Measurement, stated: Stated) -> Iterator[tuple[str, str]]:
         yield "warm-up", "no warm-up: the first requests were measured; send unmeasured ones first"
     elif run.warmed_up is None and not stated.warmed_up:
         yield "warm-up", "warm-up: the file does not say; give --warmed-up if requests went before"
+
+
+def _streamed(run: Measurement) -> bool:
+    """Say whether there were first tokens and others after them."""
+    return min(run.ttft.mean_ms, run.tpot.mean_ms) >= LEAST_MS and run.load.output_tokens > 1
 
 
 def _unequal(name: str, one: Lengths, stated: Stated) -> Iterator[tuple[str, str]]:
@@ -150,14 +161,23 @@ def _queued(run: Measurement, target: Target, predict: Predict) -> Iterator[tupl
             f"{level} requests in flight, and a group holds {room} of {run.load.input_tokens} tokens in and "
             f"{run.load.output_tokens} out: the others queued; must be at most {room}",
         )
-    predicted_ms, _ = predict(run.run)
+        return
+    predicted_ms, predicted_tpot_ms = predict(run.run)
     rest_ms = run.request_ms - run.ttft.mean_ms
     ratio = run.ttft.mean_ms / predicted_ms
-    if level <= room and ratio > MAX_TTFT_RATIO and run.ttft.mean_ms > MAX_TTFT_SHARE * rest_ms:
+    if ratio > MAX_TTFT_RATIO and run.ttft.mean_ms > MAX_TTFT_SHARE * rest_ms:
         yield (
             "queueing",
-            f"TTFT {run.ttft.mean_ms:,.0f} ms is {ratio:.1f} times the {predicted_ms:,.0f} ms that "
-            f"it should be with {level} in flight: requests queued; must be at most {MAX_TTFT_RATIO:g} times",
+            f"TTFT {run.ttft.mean_ms:,.0f} ms is {ratio:.1f} times the {predicted_ms:,.0f} ms that it should "
+            f"be with {level} in flight: requests queued; must be at most {MAX_TTFT_RATIO:g} times",
+        )
+    ratio = run.tpot.mean_ms / predicted_tpot_ms
+    if not 1 / MAX_TPOT_RATIO <= ratio <= MAX_TPOT_RATIO:
+        yield (
+            "implausible",
+            f"TPOT {run.tpot.mean_ms:.1f} ms is {ratio:.2f} times the {predicted_tpot_ms:.1f} ms that it "
+            f"should be; must be {1 / MAX_TPOT_RATIO:.2f} to {MAX_TPOT_RATIO:g} times: was it this model, "
+            "on these GPUs?",
         )
 
 

@@ -56,7 +56,7 @@ class MeasuredPoint(Spec):
     """Standard deviation over mean of the lengths of answers."""
     ttft_ms: float = Field(gt=0)
     tpot_ms: float = Field(gt=0)
-    tps: float = Field(gt=0)
+    tps: float = Field(ge=0)
     """Input and output tokens per second of the group."""
     tool: str = Field(min_length=1)
     """What measured it."""

@@ -64,6 +64,11 @@ CASES = {
         "TTFT 8,000 ms is 5.1 times the 1,560 ms that it should be with 16 in flight: requests queued; "
         "must be at most 3 times [queueing]",
     ),
+    "too fast": (
+        {"tpot": Latency(mean_ms=4.8), "requests_per_second": 5.0},
+        "TPOT 4.8 ms is 0.20 times the 24.0 ms that it should be; must be 0.33 to 3 times: was it this "
+        "model, on these GPUs? [implausible]",
+    ),
     "saturated": (
         {"concurrency": None, "requested_rps": 2.5},
         "served 1.80 of 2.50 requests per second; must be at least 95%: beyond saturation TTFT is queueing "

@@ -1,15 +1,20 @@
 """AIPerf's profile_export_aiperf.json: aiperf/common/models/export_models.py, 0.3 to 0.13."""
 
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from infra.calibration.readers.base import Found, NotNegative, Part, Positive, Report, Size
+from infra.calibration.readers.base import Count, Found, NotNegative, Part, Positive, Report, Size
 from infra.capacity.measurement import Deployment, Latency, Lengths, Measurement, lengths
 
 
 class _Number(Part):
+    avg: NotNegative
+
+
+class _Seconds(Part):
+    unit: Literal["sec"]
     avg: NotNegative
 
 
@@ -85,7 +90,7 @@ class _Input(Part):
 
 
 class _Errors(Part):
-    count: Annotated[int, Field(ge=0)]
+    count: Count
 
 
 class _Gpu(Part):
@@ -124,8 +129,8 @@ class AiPerf(Report):
     """Of a request: its time after the first token over the tokens after the first."""
     request_throughput: _Number
     output_token_throughput: _Number
+    benchmark_duration: _Seconds | None = None
     start_time: datetime | None = None
-    end_time: datetime | None = None
     was_cancelled: bool = False
     is_complete: bool = True
     incomplete_reason: str | None = None
@@ -140,12 +145,11 @@ class AiPerf(Report):
         rate = measured[0].rate if measured else generator.request_rate
         held = measured[0].concurrency if measured else generator.concurrency
         failed = self.error_request_count.avg if self.error_request_count else 0
-        start, end = self.start_time, self.end_time
         measurement = Measurement(
             tool=self.tool,
             tool_version=self.aiperf_version,
             deployment=Deployment(model=config.model, gpu=self.telemetry_data.gpu),
-            measured_on=start.date() if start else None,
+            measured_on=self.start_time.date() if self.start_time else None,
             input_tokens=self.input_sequence_length.lengths(),
             output_tokens=self.output_sequence_length.lengths(),
             concurrency=None if rate else held,
@@ -156,7 +160,7 @@ class AiPerf(Report):
             warmed_up=bool(self.warmup_metrics)
             or any(phase.warms_up for phase in config.phases)
             or bool(generator.warmup_request_count),
-            duration_s=(end - start).total_seconds() if start and end else None,
+            duration_s=self.benchmark_duration.avg if self.benchmark_duration else None,
             ttft=self.time_to_first_token.latency(),
             tpot=self.inter_token_latency.latency(),
             requests_per_second=self.request_throughput.avg,

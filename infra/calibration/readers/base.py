@@ -9,10 +9,13 @@ from infra.capacity.measurement import Measurement
 Found = tuple[str, Measurement]
 """The place inside a file, empty where it holds one run, and what was measured there."""
 
-Count = Annotated[int, Field(ge=0)]
-Size = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
+MOST = 10**12
+"""More of anything than a benchmark counts or waits for: beyond it arithmetic overflows."""
+
+Count = Annotated[int, Field(ge=0, le=MOST)]
+Size = Annotated[int, Field(ge=1, le=MOST)]
+Positive = Annotated[float, Field(gt=0, le=MOST)]
+NotNegative = Annotated[float, Field(ge=0, le=MOST)]
 
 
 class Part(BaseModel):

@@ -1,7 +1,7 @@
 """Reports of GuideLLM, JSON or YAML: guidellm/benchmark/schemas/, 0.6 to 0.8 (report versions 1 and 2)."""
 
 from datetime import UTC, datetime
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -78,7 +78,7 @@ class _Config(Part):
 class _Benchmark(Part):
     config: _Config
     metrics: _Metrics
-    start_time: Positive
+    start_time: Annotated[float, Field(gt=0, lt=2**32)]
     """Seconds since 1970."""
     duration: Positive
 
