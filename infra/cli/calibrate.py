@@ -166,21 +166,20 @@ def _print(title: str, points: Sequence[MeasuredPoint], predict: Predict) -> Non
     table = Table(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     table.add_column("Load")
     table.add_column("")
-    for heading in ("Before", "Measured", "After", "Error before", "Error after", "Error without it"):
+    headings = ("Before", "Measured", "After", "Error before", "Error after", "Error without it")
+    for heading in headings if len(points) > 1 else headings[:-1]:
         table.add_column(heading, justify="right")
     every = calibration_at(points, predict)
     for index, point in enumerate(points):
         others = calibration_at([*points[:index], *points[index + 1 :]], predict)
         for row in _rows(point, predict, every, others):
-            table.add_row(*map(Text, row))
+            table.add_row(*map(Text, row[: len(table.columns)]))
     console = Console()
     console = console if console.is_terminal else Console(width=PIPE_WIDTH)
     console.print(table)
-    console.print(
-        "Error without it: where the other runs alone calibrate, as at a load that was not measured.",
-        highlight=False,
-        soft_wrap=True,
-    )
+    if len(points) > 1:
+        told = "Error without it: where the other runs alone calibrate, as at a load that was not measured."
+        console.print(told, highlight=False, soft_wrap=True)
 
 
 def _rows(

@@ -52,6 +52,7 @@ def test_numbers_before_and_after(project: Path) -> None:
     assert result.stdout.startswith("qwen3-32b on h100-tp2-bf16")
     assert [("420", "420", "0%"), ("31.2", "31.2", "0%")] == [(r[-4], r[-3], r[-1]) for r in rows]
     assert f"{FILE}: 1 new of 1 points" in result.stdout
+    assert "Error without it" not in result.stdout
     assert "ttft_ms: 420, tpot_ms: 31.2, tps: 5280" in (project / FILE).read_text(encoding="utf-8")
 
 

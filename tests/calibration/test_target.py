@@ -6,10 +6,14 @@ from measured import measurement, target
 from infra.calibration.files import calibration_at, with_results
 from infra.calibration.refusals import Stated, refusals
 from infra.calibration.results import Result
+from infra.capacity.facts import group_of
 from infra.capacity.load import Load
 from infra.capacity.measurement import Latency, Lengths, Measurement
 from infra.capacity.performance import perform
 from infra.capacity.replay import closed_loop, replay
+from infra.capacity.roles import role_stack
+from infra.catalog.curves import load_curves
+from infra.catalog.load import load_catalog
 
 UNIFORM = 0.1 / 0.9 / 3**0.5
 """Spread of lengths drawn evenly from 0.8 to 1.0 of the longest."""
@@ -48,6 +52,21 @@ def test_a_first_wave_is_most_of_a_mean_ttft() -> None:
     run = seen(48, 10)
 
     assert run.ttft.mean_ms > 1.5 * perform(target().group, run.load, 48).ttft_ms
+
+
+def test_roles_apart_are_held_against_the_steady_state() -> None:
+    """Prefill and decode apart are not replayed; what decodes has the room."""
+    catalog = load_catalog()
+    gpu, machine = catalog.gpus["h100"], catalog.machines["h100-8"]
+    roles = {role: role_stack(machine, gpu, {}, tensor_parallel=2) for role in ("prefill", "decode")}
+    model = catalog.models["qwen3-32b"]
+    apart = target(roles=roles, group=group_of(model, load_curves(model.name), roles))
+    run = measurement().run
+    steady = perform(apart.group, run.load, run.concurrency)
+
+    assert (steady.ttft_ms, steady.tpot_ms) == apart.predict(run)
+    assert apart.room(run.load) == target().room(run.load)
+    assert "prefill-h100-tp2-decode-h100-tp2-bf16" == apart.layout
 
 
 def test_rates_are_held_against_the_steady_state() -> None:
