@@ -21,18 +21,18 @@ _BOUNDS = {
 _OWN = ("ttft_ms", "tpot_ms")
 
 
-def problems(fields: Fields) -> tuple[Problem, ...]:
+def problems(typed: Fields) -> tuple[Problem, ...]:
     """Return every field that cannot be answered, with what it may be."""
-    return tuple(_problems(fields))
+    return tuple(_problems(typed))
 
 
-def question(fields: Fields) -> Asked:
+def question(typed: Fields) -> Asked:
     """Return what fields without problems ask."""
-    number = {name: float(value) for name, value in fields.items() if isinstance(value, int | float)}
-    tier = fields["tier"]
+    number = {name: float(value) for name, value in typed.items() if isinstance(value, int | float)}
+    tier = typed["tier"]
     return Asked(
-        model=str(fields["model"]),
-        template=str(fields["template"]),
+        model=str(typed["model"]),
+        template=str(typed["template"]),
         tier=None if tier is None else str(tier),
         own=Promise(ttft_ms=number["ttft_ms"], tpot_ms=number["tpot_ms"]) if tier is None else None,
         requests_per_second=number["requests_per_second"],
@@ -43,11 +43,27 @@ def question(fields: Fields) -> Asked:
     )
 
 
-def _problems(fields: Fields) -> Iterator[Problem]:
+def fields(asked: Asked) -> Fields:
+    """Return the fields that ask a question."""
+    own = asked.own
+    return {
+        "model": asked.model,
+        "template": asked.template,
+        "tier": asked.tier,
+        "requests_per_second": asked.requests_per_second,
+        "input_tokens": asked.input_tokens,
+        "output_tokens": asked.output_tokens,
+        "cache_hit": asked.cache_hit,
+        "headroom": asked.headroom,
+        **({"ttft_ms": own.ttft_ms, "tpot_ms": own.tpot_ms} if own else {}),
+    }
+
+
+def _problems(typed: Fields) -> Iterator[Problem]:
     for field, (name, least, most) in _BOUNDS.items():
-        if field in _OWN and fields["tier"] is not None:
+        if field in _OWN and typed["tier"] is not None:
             continue
-        value = fields.get(field)
+        value = typed.get(field)
         if not isinstance(value, int | float):
             yield Problem(field=field, text=f"{name}: must be a number from {least:,} to {most:,}")
         elif not least <= value <= most:

@@ -9,6 +9,7 @@ from gzip import compress
 from html import escape
 
 from infra.page.answers import view
+from infra.page.check import fields
 from infra.page.modules import sources
 from infra.page.offers import OWN, Asked, Offers
 from infra.page.runtime import Runtime
@@ -39,7 +40,7 @@ def page(inputs: PageInputs) -> str:
     choices = {
         "entry": ENTRY,
         "own": OWN,
-        "asked": _fields(inputs.asked),
+        "asked": fields(inputs.asked),
         # Answered here already, so that the page has figures before its Python has started.
         "answer": asdict(view(inputs.offers, inputs.asked)),
         "models": {
@@ -69,13 +70,6 @@ def page(inputs: PageInputs) -> str:
         "script": _inside_script(inputs.web["plot.js"] + inputs.web["page.js"]),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], inputs.web["page.html"])
-
-
-def _fields(asked: Asked) -> Mapping[str, object]:
-    """Return what the fields of the page say for a question; own latencies have fields of their own."""
-    return {name: value for name, value in asdict(asked).items() if name != "own"} | (
-        {"tier": OWN, **asdict(asked.own)} if asked.own else {}
-    )
 
 
 def _block(name: str, kind: str, text: str) -> str:

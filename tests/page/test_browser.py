@@ -11,15 +11,14 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from typer.testing import CliRunner
 
 from infra.cli.main import app
-from infra.cli.offers import stack_market
-from infra.cli.size_page import page_offers, write_page
+from infra.cli.size_page import size_page
 from infra.page.answers import answering
-from infra.page.offers import Asked
 from infra.page.tell import figure
 from infra.page.values import to_json
 from page.browsing import READY, START_MS, ask, opened, tables
 from page.chromium import chromium
 from page.test_answers import ASKED
+from page.test_size_page import wanted
 from page.toy import OFFERS
 
 pytestmark = pytest.mark.slow
@@ -46,9 +45,7 @@ def shown(browser: Browser, page_file: Path) -> Page:
 def project_page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Page:
     """Return the page of this project's templates at the local stack's prices, started."""
     file = tmp_path_factory.mktemp("project") / "calculator.html"
-    market = stack_market(ROOT, "local")
-    asked = Asked(model="qwen3-32b", template="h20-single", tier="balanced", requests_per_second=1.0)
-    write_page(file, page_offers(ROOT, market, "local"), asked, market)
+    size_page(file, ROOT, "qwen3-32b", "h20-single", "local", wanted())
     return opened(browser, file)
 
 

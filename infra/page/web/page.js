@@ -24,7 +24,7 @@ const offerChoices = (chosen = {}) => {
   const templates = choices.models[form.elements.model.value];
   offer("template", Object.keys(templates), chosen.template);
   const tiers = templates[form.elements.template.value];
-  offer("tier", [...Object.keys(tiers), choices.own], chosen.tier);
+  offer("tier", [...Object.keys(tiers), choices.own], chosen.tier === null ? choices.own : chosen.tier);
   const promise = tiers[form.elements.tier.value];
   one("own").hidden = promise !== undefined;
   // Own limits start from those of the tier that was chosen before.
