@@ -6,17 +6,21 @@ nothing of this project: its environment is not the project's (tools/curves.py m
 
 import json
 import logging
-import os
+import shutil
 import sys
+import tempfile
+from pathlib import Path
 
 logging.disable(logging.WARNING)
 
 import aiconfigurator_core  # noqa: E402
+from aiconfigurator_core.sdk.common import DefaultHFModels  # noqa: E402
 from aiconfigurator_core.sdk.config_builders import build_model_config  # noqa: E402
 from aiconfigurator_core.sdk.engine import EngineHandle, build_engine_spec_json  # noqa: E402
 from aiconfigurator_core.sdk.models import get_model  # noqa: E402
 from aiconfigurator_core.sdk.perf_database import get_database_view  # noqa: E402
 
+CONFIGURATIONS = Path(aiconfigurator_core.__file__).with_name("model_configs")
 DECODE_ONLY_TOKENS = 256
 """Up to here a step's tokens are one of each sequence, and each needs its logits; beyond, prompts fill it."""
 SHORT_CONTEXT, LONG_CONTEXT = 256, 65536
@@ -25,15 +29,14 @@ SMALL_SHARE = 0.1
 
 
 def main() -> int:
-    """Answer every job in turn."""
+    """Answer every job in turn, a line each."""
     request = json.load(sys.stdin)
-    answers = []
     for job in request["jobs"]:
         try:
-            answers.append(grid(job, request["axes"]))
+            answer = grid(job, request["axes"])
         except Exception as reason:  # the library raises its own kinds for what its tables lack
-            answers.append({"error": f"{type(reason).__name__}: {str(reason).splitlines()[0][:200]}"})
-    json.dump(answers, sys.stdout)
+            answer = {"error": f"{type(reason).__name__}: {str(reason).splitlines()[0][:120]}"}
+        print(json.dumps(answer), flush=True)
     return 0
 
 
@@ -69,6 +72,17 @@ def _decode_rows(engine: object, attention: set[str], axes: dict) -> list:
     ]
 
 
+def _configured(name: str) -> str:
+    """Return a name that the library finds offline: its own, or a folder with the config.json it ships."""
+    shipped = CONFIGURATIONS / f"{name.replace('/', '--')}_config.json"
+    if name in DefaultHFModels or not shipped.exists():
+        return name
+    folder = Path(tempfile.gettempdir()) / f"modelunits-{shipped.stem}"
+    folder.mkdir(exist_ok=True)
+    shutil.copyfile(shipped, folder / "config.json")
+    return str(folder)
+
+
 def _engine(job: dict, kv_dtype: str) -> object:
     database = get_database_view(job["system"], "vllm", job["tables"], database_mode="HYBRID")
     ranks = job["tensor_parallel"] * job["data_parallel"]
@@ -82,11 +96,12 @@ def _engine(job: dict, kv_dtype: str) -> object:
         gemm_quant_mode=job["gemm_precision"],
         moe_quant_mode=job["moe_precision"],
     )
-    model = get_model(job["model"], config, "vllm")
+    name = _configured(job["model"])
+    model = get_model(name, config, "vllm")
     root = getattr(database, "systems_root", None)
     spec = build_engine_spec_json(
         model,
-        model_path=job["model"],
+        model_path=name,
         system=job["system"],
         backend="vllm",
         backend_version=job["tables"],
@@ -139,5 +154,4 @@ def _point(ops: dict) -> tuple[float, str]:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     raise SystemExit(main())

@@ -10,7 +10,8 @@ import re
 import subprocess
 import sys
 from argparse import ArgumentParser
-from itertools import product
+from collections.abc import Iterator
+from itertools import groupby, product
 from pathlib import Path
 
 from aiconfigurator_environment import aiconfigurator_python
@@ -18,7 +19,7 @@ from aiconfigurator_environment import aiconfigurator_python
 from infra.capacity.memory import memory_fit
 from infra.catalog import curves
 from infra.catalog.load import load_catalog
-from infra.catalog.model import Model
+from infra.catalog.model import Gpu, Model
 from infra.local.progress import Progress
 
 TABLES = (
@@ -64,51 +65,56 @@ def main() -> int:
     parser.add_argument("models", nargs="*", help="default: all of the catalog")
     parser.add_argument("--check", action="store_true", help="change nothing; fail if a file is stale")
     options = parser.parse_args()
-    python = aiconfigurator_python(Progress())
-    stale = []
-    for name in options.models or sorted(load_catalog().models):
-        path = curves.FOLDER / f"{name}.csv"
-        wanted = curves_text(load_catalog().models[name], python)
-        if wanted == (path.read_text(encoding="utf-8") if path.exists() else None):
-            continue
-        stale.append(path.name)
-        if not options.check:
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(wanted, encoding="utf-8") if wanted else path.unlink(missing_ok=True)
-            print(f"{path.name}: {'rewritten' if wanted else 'no layout has tables'}", flush=True)
+    models = [load_catalog().models[name] for name in options.models or sorted(load_catalog().models)]
+    jobs = [(model, layout) for model in models for layout in _layouts(model)]
+    answers = zip(jobs, _answers([_job(*job) for job in jobs]), strict=True)
+    stale = [
+        name
+        for name, of_model in groupby(answers, key=lambda answer: answer[0][0].name)
+        if _changed(
+            name, "".join(_lines(layout, grid) for (_, layout), grid in of_model), write=not options.check
+        )
+    ]
     if stale and options.check:
         print(f"stale, run `make catalog`: {', '.join(stale)}", file=sys.stderr)
         return 1
     return 0
 
 
-def curves_text(model: Model, python: Path) -> str | None:
-    """Return a model's file; None where the tables cover it nowhere."""
-    layouts = _layouts(model)
-    request = {"axes": AXES, "jobs": [_job(model, layout) for layout in layouts]}
-    answer = subprocess.run(
-        [python, Path(__file__).with_name("aiconfigurator_grids.py")],
-        input=json.dumps(request), capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    out = io.StringIO()
-    out.write(f"# {TABLES}\n")
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(curves.HEADER)
-    written = 0
-    for layout, grid in zip(layouts, json.loads(answer.stdout), strict=True):
-        if "error" in grid:
-            print(f"  {model.name} {layout}: {grid['error']}", file=sys.stderr)
-            continue
-        written += 1
-        writer.writerows(_rows(layout, grid))
-    return out.getvalue() if written else None
+def _answers(jobs: list[dict[str, object]]) -> Iterator[dict[str, object]]:
+    """Yield the grid of each job, or its error, as one process of the other environment finds them."""
+    python = aiconfigurator_python(Progress())
+    program = Path(__file__).with_name("aiconfigurator_grids.py")
+    with subprocess.Popen(
+        [python, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        json.dump({"axes": AXES, "jobs": jobs}, running.stdin)
+        running.stdin.close()
+        for line in running.stdout:
+            yield json.loads(line)
+
+
+def _changed(name: str, lines: str, *, write: bool) -> bool:
+    """Say whether a model's file is not what was generated, and write it where asked to."""
+    path = curves.FOLDER / f"{name}.csv"
+    wanted = f"# {TABLES}\n{','.join(curves.HEADER)}\n{lines}" if lines else None
+    if wanted == (path.read_text(encoding="utf-8") if path.exists() else None):
+        return False
+    if write and wanted:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(wanted, encoding="utf-8")
+    elif write:
+        path.unlink()
+    return True
 
 
 def _layouts(model: Model) -> list[curves.Layout]:
     gpus = load_catalog().gpus
     found: list[curves.Layout] = []
     for gpu, (tensor, data, expert) in product(SYSTEMS, _parallel(model)):
-        if gpu not in gpus or (gpu == "l40s" and tensor > 4):
+        if gpu not in gpus or not _multiplies(gpus[gpu], model) or model.attention.heads % tensor:
             continue
         fits = any(
             memory_fit(
@@ -127,6 +133,12 @@ def _layouts(model: Model) -> list[curves.Layout]:
         if fits:
             found.append((gpu, tensor, data, expert))
     return found
+
+
+def _multiplies(gpu: Gpu, model: Model) -> bool:
+    """Say whether a GPU has instructions for a model's weights; 4-bit integers are unpacked everywhere."""
+    needed = {"fp8": "fp8", "nvfp4": "fp4"}.get(model.precision)
+    return needed is None or needed in gpu.tflops
 
 
 def _parallel(model: Model) -> list[tuple[int, int, bool]]:
@@ -161,22 +173,28 @@ def _cited(model: Model) -> str:
     return model.hf_id
 
 
-def _rows(layout: curves.Layout, grid: dict[str, object]) -> list[list[str]]:
+def _lines(layout: curves.Layout, grid: dict[str, object]) -> str:
+    """Return a layout's rows; none where the tables lack a kernel, which is said."""
+    if "error" in grid:
+        print(f"{layout}: {grid['error']}", file=sys.stderr, flush=True)
+        return ""
     gpu, tensor, data, expert = layout
     key = [gpu, str(tensor), str(data), "yes" if expert else "no"]
-    lines = [("compute", "", "", grid["compute"]), ("communicate", "", "", grid["communicate"])]
-    lines += [
+    rows = [("compute", "", "", grid["compute"]), ("communicate", "", "", grid["communicate"])]
+    rows += [
         ("prefill", "", past, row) for past, row in zip(curves.PAST_TOKENS, grid["prefill"], strict=True)
     ]
     for kv_dtype, table in grid["decode"].items():
-        lines += [
+        rows += [
             ("decode", kv_dtype, context, row)
             for context, row in zip(curves.CONTEXT_TOKENS, table, strict=True)
         ]
-    return [
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(
         [*key, part, kv, str(at), "".join(mark for _, mark in row), " ".join(f"{ms:.4g}" for ms, _ in row)]
-        for part, kv, at, row in lines
-    ]
+        for part, kv, at, row in rows
+    )
+    return out.getvalue()
 
 
 if __name__ == "__main__":
