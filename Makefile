@@ -36,7 +36,8 @@ schemas: setup ## generate schemas/*.json
 docs: setup ## generate docs/reference/
 	$(BIN)/python -m infra.cli.reference
 
-catalog: setup ## generate the performance tables of templates/
+catalog: setup ## generate curves, and from them the performance tables of templates/
+	$(BIN)/python tools/curves.py
 	$(BIN)/python tools/performance_tables.py
 
 golden: setup ## rewrite golden files; read the diff before you commit it

@@ -122,40 +122,54 @@ def test_only_multimodal_models_have_images_to_encode(templates: dict[str, Templ
     assert all(model.multimodal for template in encoding for model in _models(template))
 
 
-def _tool(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "tools/performance_tables.py"), str(folder), *arguments]
+def _tool(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "tools/performance_tables.py"), str(root), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_performance_tables_are_what_the_formula_gives() -> None:
     """The committed tables are the generated ones."""
-    result = _tool(ROOT / "templates", "--check")
+    result = _tool(ROOT, "--check")
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_a_measured_row_survives_and_an_empty_model_is_filled(tmp_path: Path) -> None:
-    """Adding a model takes its name and `{}`; numbers from a real machine are never overwritten."""
+def _mine(root: Path, table: str) -> Path:
+    """Write a template with this table into a project, and return its file."""
     text = (ROOT / "templates/l40s-single.yaml").read_text()
-    head = text[: text.index("\nperformance:")]
+    file = root / "templates/mine.yaml"
+    file.parent.mkdir()
+    file.write_text(f"{text[: text.index(chr(10) + 'performance:')]}\nperformance:{table}\n")
+    return file
+
+
+def test_a_measured_row_survives_and_every_model_is_filled(tmp_path: Path) -> None:
+    """A new template takes no table; numbers from a real machine are never overwritten."""
     measured = (
         '{ttft_ms: 700, tpot_ms: 44, concurrency: 16, tps: 3500, label: measured, source: "bench.json"}'
     )
-    file = tmp_path / "mine.yaml"
-    file.write_text(f"{head}\nperformance:\n  qwen3-8b:\n    balanced: {measured}\n  gpt-oss-20b: {{}}\n")
-    assert _tool(tmp_path, "--check").stderr == "stale, run `make catalog`: mine.yaml\n"
+    file = _mine(tmp_path, f" # mine\n  qwen3-8b:\n    balanced: {measured}")
+    assert _tool(tmp_path, "--check").stderr == "stale, run `make catalog`: mine\n"
     assert _tool(tmp_path).returncode == 0
     table = file.read_text()
+    assert "\nperformance: # mine\n" in table
     assert f"    balanced: {measured}\n" in table
     assert "  gpt-oss-20b:\n    fast: {ttft_ms: " in table
     assert _tool(tmp_path, "--check").returncode == 0
 
 
+def test_an_empty_table_is_filled(tmp_path: Path) -> None:
+    """`performance: {}` is how a template begins."""
+    file = _mine(tmp_path, " {}")
+    assert _tool(tmp_path).returncode == 0
+    assert "\nperformance:\n  gpt-oss-20b:\n" in file.read_text()
+
+
 def test_a_model_that_does_not_fit_is_named(tmp_path: Path) -> None:
-    """The generator says which model a template cannot serve."""
-    text = (ROOT / "templates/l40s-single.yaml").read_text()
-    (tmp_path / "mine.yaml").write_text(
-        text[: text.index("\nperformance:")] + "\nperformance:\n  kimi-k2: {}\n"
-    )
+    """The generator says which listed model a template cannot serve, and why; nothing is written."""
+    row = '{ttft_ms: 7, tpot_ms: 4, concurrency: 1, tps: 5, label: estimated, source: "here"}'
+    file = _mine(tmp_path, f"\n  kimi-k2:\n    balanced: {row}")
+    before = file.read_text()
     result = _tool(tmp_path)
     assert result.returncode == 1
-    assert result.stderr == "mine.yaml: kimi-k2 does not fit its roles, or is too slow for balanced\n"
+    assert "  kimi-k2: memory: role serve needs " in result.stderr
+    assert file.read_text() == before

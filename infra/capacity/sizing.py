@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil
+from typing import Literal
 
+from infra.capacity.calibration import same_shape
+from infra.capacity.fitted import ERRORS
 from infra.capacity.group import Group
 from infra.capacity.load import REFERENCE_LOAD, Load
 from infra.capacity.performance import OpenLoop, Performance, best_within, under_rate
-from infra.capacity.steps import Label, Provenance
+from infra.capacity.steps import Provenance
 
 HOURS_PER_MONTH = 730
 """365 days of 24 hours, over 12 months."""
-
-NEAR = 0.1
-"""Share by which lengths may differ from those of a known row for its numbers to be the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,18 +40,19 @@ class Known:
     ttft_ms: float
     tpot_ms: float
     total_tps: float
-    label: Label
+    label: Literal["measured", "calibrated"]
     source: str
     load: Load = REFERENCE_LOAD
 
     def holds(self, load: Load) -> bool:
         """Say whether a load is as good as its own: no length differs by more than a tenth."""
-        lengths = zip(_lengths(load), _lengths(self.load), strict=True)
-        return not load.adapters and all(abs(one - own) <= NEAR * own for one, own in lengths)
+        same_image = load.image_tokens == self.load.image_tokens
+        return not load.adapters and same_image and same_shape(load, self.load)
 
     def under(self, load: Load) -> Performance:
         """Return the row's numbers for a load that is as good as its own."""
         rate = self.total_tps / load.total_tokens
+        ttft_error, tpot_error, tps_error = ERRORS[self.label]
         return Performance(
             concurrency=self.concurrency,
             ttft_ms=self.ttft_ms,
@@ -65,9 +66,9 @@ class Known:
             provenance=Provenance(
                 label=self.label,
                 source=self.source,
-                ttft_error=NEAR,
-                tpot_error=NEAR,
-                tps_error=NEAR,
+                ttft_error=ttft_error,
+                tpot_error=tpot_error,
+                tps_error=tps_error,
             ),
         )
 
@@ -131,7 +132,7 @@ def size(
     if held is None:
         return None
     of_step = held.requests_per_second * offer.groups_per_step
-    steps = max(1, ceil(requests_per_second * headroom / of_step))
+    steps = max(1, ceil(round(requests_per_second * headroom / of_step, 9)))
     hourly = None if offer.hourly_per_step is None else steps * offer.hourly_per_step
     tokens = requests_per_second * load.total_tokens * 3600
     return Sized(
@@ -146,7 +147,3 @@ def size(
         monthly=None if offer.monthly_per_step is None else steps * offer.monthly_per_step,
         per_million_tokens=None if hourly is None else hourly / tokens * 1e6,
     )
-
-
-def _lengths(load: Load) -> tuple[int, ...]:
-    return load.input_tokens, load.new_tokens, load.output_tokens, load.image_tokens

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, floor
 
+from infra.capacity.calibration import Calibration
 from infra.capacity.facts import group_of
 from infra.capacity.load import Load
 from infra.capacity.performance import Performance, best_within
-from infra.capacity.roles import RoleStack, role_fit
+from infra.capacity.roles import RoleStack
+from infra.capacity.serving import misfits
 from infra.capacity.sizing import TIERS
 from infra.capacity.steps import Label
 from infra.catalog.curves import Curves
@@ -28,15 +30,19 @@ class Row:
 
 
 def performance_rows(
-    model: Model, curves: Curves, roles: Mapping[str, RoleStack], default_tier: str
+    model: Model,
+    curves: Curves,
+    roles: Mapping[str, RoleStack],
+    default_tier: str,
+    calibration: Calibration | None = None,
 ) -> tuple[Row, ...]:
     """Return the tiers that a model reaches on a template; none where it fits badly or not at all.
 
     A tier that holds no more than a faster one is left out, unless it is the default.
     """
-    if not all(role_fit(model, name, stack, 1).fits for name, stack in roles.items()):
+    if misfits(model, roles):
         return ()
-    group = group_of(model, curves, roles)
+    group = group_of(model, curves, roles, calibration=calibration)
     load = reference_load(model, roles)
     rows: list[Row] = []
     for tier, promise in TIERS.items():

@@ -2,7 +2,18 @@
 
 import typer
 
-from infra.cli import calibrate, check, local, plan, render, schemas, size, status
+from infra.cli import (
+    calibrate,
+    check,
+    local,
+    optimization_info,
+    plan,
+    render,
+    schemas,
+    size,
+    status,
+    template,
+)
 
 app = typer.Typer(
     name="modelunits",
@@ -16,8 +27,10 @@ app.command()(plan.plan)
 app.command()(render.render)
 app.command()(status.status)
 app.command()(size.size)
+app.command()(optimization_info.optimization_info)
 app.command()(calibrate.calibrate)
 app.command()(schemas.schemas)
+app.add_typer(template.app, name="template")
 app.add_typer(local.app, name="local")
 
 

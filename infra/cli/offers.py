@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.capacity.calibration import Calibration
 from infra.capacity.facts import group_of
 from infra.capacity.roles import RoleStack, role_stack
 from infra.capacity.serving import misfits
@@ -126,8 +127,18 @@ def read_template(files: Files, name: str) -> Template | None:
     return value
 
 
-def candidate(name: str, template: Template, model: Model, market: Market, adapters: int = 0) -> Candidate:
-    """Return what a template offers for a model, or why it cannot serve it."""
+def candidate(
+    name: str,
+    template: Template,
+    model: Model,
+    market: Market,
+    adapters: int = 0,
+    project: Files | None = None,
+) -> Candidate:
+    """Return what a template offers for a model, or why it cannot serve it.
+
+    Measured runs of the project count where it is given; what is wrong with them goes to its problems.
+    """
     absent = sorted({role.machine for role in template.roles.values()} - set(market.machines))
     if absent:
         return Candidate(
@@ -135,7 +146,8 @@ def candidate(name: str, template: Template, model: Model, market: Market, adapt
         )
     roles = role_stacks(template, market)
     reasons = misfits(model, roles, (ADAPTER_RANK,) * adapters)
-    offer = None if reasons else _offer(template, model, roles, market, adapters)
+    measured = calibration_of(project, template, model, roles) if project and not reasons else None
+    offer = None if reasons else _offer(template, model, roles, market, adapters, measured)
     return Candidate(template=name, roles=roles, offer=offer, reasons=reasons)
 
 
@@ -157,8 +169,30 @@ def role_stacks(template: Template, market: Market) -> Mapping[str, RoleStack]:
     return found
 
 
+def calibration_of(
+    project: Files, template: Template, model: Model, roles: Mapping[str, RoleStack]
+) -> Calibration | None:
+    """Return what a project's measured runs say of a group; None where there are none, or none that count."""
+    if not project.folder(f"calibrations/{model.name}"):
+        return None
+    from infra.calibration.files import calibration_at, read_calibration  # noqa: PLC0415 - slow, seldom needed
+    from infra.calibration.target import Target  # noqa: PLC0415
+
+    group = group_of(model, load_curves(model.name), roles)
+    target = Target(
+        name=model.name, model=model, engine_version=template.engine.version, roles=roles, group=group
+    )
+    found = read_calibration(project, target)
+    return calibration_at(found.points, target.predict) if found else None
+
+
 def _offer(
-    template: Template, model: Model, roles: Mapping[str, RoleStack], market: Market, adapters: int
+    template: Template,
+    model: Model,
+    roles: Mapping[str, RoleStack],
+    market: Market,
+    adapters: int,
+    measured: Calibration | None,
 ) -> Offer:
     placed = [
         (
@@ -170,7 +204,13 @@ def _offer(
     ]
     rows = template.performance.get(model.name, {})
     return Offer(
-        group=group_of(model, load_curves(model.name), roles, adapters_rank=(ADAPTER_RANK,) * adapters),
+        group=group_of(
+            model,
+            load_curves(model.name),
+            roles,
+            adapters_rank=(ADAPTER_RANK,) * adapters,
+            calibration=measured,
+        ),
         groups_per_step=template.groups_per_step,
         units_per_step=step_units(template),
         gpus_per_step=sum(gpus * count for _, gpus, count in placed),

@@ -109,6 +109,8 @@ def size(
         found, log = answer_log(question, logged) if logged else (answer(question), None)
     except CannotError as error:
         fail(str(error))
+    if question.project.problems:
+        fail_with(SpecError(question.project.problems))
     if target:
         _write(target, found, log, team, day_of(root, target.stack, as_of))
     if output is SizeFormat.JSON:
@@ -199,5 +201,6 @@ def _question(
         ),
         tier=wanted.tier,
         own=wanted.own,
+        project=files,
     )
     return question, logged

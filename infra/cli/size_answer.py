@@ -128,7 +128,7 @@ def figures(offer: Offer, sized: Sized, demand: Demand) -> Figures:
 
     def steps(tps: float) -> int:
         of_step = sized.step_requests_per_second * tps
-        return max(1, ceil(demand.requests_per_second * demand.headroom / of_step))
+        return max(1, ceil(round(demand.requests_per_second * demand.headroom / of_step, 9)))
 
     fewest, most = steps(1 + by.tps_error), steps(max(0.05, 1 - by.tps_error))
 

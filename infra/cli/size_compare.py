@@ -12,6 +12,7 @@ from infra.catalog.model import Model
 from infra.cli.offers import ADAPTER_RANK, Candidate, Market, candidate
 from infra.cli.size_answer import Answer, Entry, figures
 from infra.problems import allowed
+from infra.spec.files import Files
 from infra.spec.template import Template
 
 
@@ -31,6 +32,8 @@ class Question:
     demand: Demand
     tier: str | None
     own: Promise | None
+    project: Files
+    """Whose measured runs count."""
 
 
 def answer(question: Question) -> Answer:
@@ -99,7 +102,9 @@ def _templates(question: Question) -> Answer:
 
 def _candidate(question: Question, name: str) -> Candidate:
     load = question.demand.load
-    found = candidate(name, question.templates[name], question.model, question.market, load.adapters)
+    found = candidate(
+        name, question.templates[name], question.model, question.market, load.adapters, question.project
+    )
     long = too_long(found.roles, load)
     if found.offer is None or long is None:
         return found

@@ -14,7 +14,12 @@ def step_units(template: Template) -> int:
 
 def throughput(written: spec.Throughput, tps_per_step: float) -> Throughput:
     """Return the written tokens/s, and their chunk: what one step does, in whole tokens/s."""
-    return Throughput(min_tps=written.min, max_tps=written.max, chunk_tps=max(1, int(tps_per_step)))
+    return Throughput(min_tps=written.min, max_tps=written.max, chunk_tps=chunk(tps_per_step))
+
+
+def chunk(tps_per_step: float) -> int:
+    """Return the tokens/s that throughput is sold in: what one step does, in whole ones."""
+    return max(1, int(tps_per_step))
 
 
 def units(written: spec.Units, bought: tuple[Purchase, ...], asked: Throughput | None, step: int) -> Units:
