@@ -61,7 +61,8 @@ const table = ({ title, columns, rows, current }) => {
     return line;
   });
   const whole = made("table", {}, made("caption", {}, title), made("thead", {}, head), made("tbody", {}, ...body));
-  return made("div", { className: "scroll", tabIndex: 0 }, whole);
+  // Wide tables scroll on their own, by keyboard too.
+  return made("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: title }, whole);
 };
 
 const redraw = (id, ...plots) => {

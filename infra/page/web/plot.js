@@ -39,7 +39,7 @@ const panel = ({ title, axis, height, log, highestX, series, levels = [], dots =
   const ticksY = linearTicks(Math.max(0, ...heights, ...levels.map(({ y }) => y)));
   const x = (value) => LEFT + (right - LEFT) * (log ? Math.log2(Math.max(1, value)) / Math.log2(endX) : value / endX);
   const y = (value) => bottom - (bottom - TOP) * Math.min(1, value / ticksY.at(-1));
-  const svg = drawn("svg", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": title });
+  const svg = drawn("svg", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": axis ? `${title}, over ${axis}` : title });
   for (const tick of ticksY) svg.append(
     drawn("line", { class: "grid", x1: LEFT, x2: right, y1: y(tick), y2: y(tick) }),
     drawn("text", { x: LEFT - 6, y: y(tick) + 4, "text-anchor": "end" }, shown(tick)));
