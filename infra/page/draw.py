@@ -23,7 +23,10 @@ def latency_plot(
     """Return the latencies of one group, as far as twice what the most generous tier holds."""
     held = {name: sized.held for name, sized in tiers.items()}
     points = _latencies(
-        offer.group, load, max([LEAST_DRAWN, *(2 * there.concurrency for there in held.values())])
+        offer.group,
+        load,
+        upto=max([LEAST_DRAWN, *(2 * there.concurrency for there in held.values())]),
+        highest_ttft_ms=max(promise.ttft_ms for promise in promises.values()),
     )
     return LatencyPlot(
         points=points,
@@ -64,12 +67,12 @@ def cost_plot(
     )
 
 
-def _latencies(group: Group, load: Load, upto: int) -> tuple[Point, ...]:
+def _latencies(group: Group, load: Load, *, upto: int, highest_ttft_ms: float) -> tuple[Point, ...]:
     points: list[Point] = []
     for concurrency in _grid(upto):
         there = perform(group, load, concurrency)
-        # Once requests wait for room, their wait is all that a plot would show.
-        if there.running < concurrency and len(points) > 1:
+        # Once requests wait for room, or longer than any promise, their wait is all that a plot would show.
+        if len(points) > 1 and (there.running < concurrency or there.ttft_ms > highest_ttft_ms):
             break
         points.append((concurrency, there.ttft_ms, there.tpot_ms))
     return tuple(points)
