@@ -17,6 +17,7 @@ from pathlib import Path
 from aiconfigurator_environment import aiconfigurator_python
 
 from infra.capacity.memory import memory_fit
+from infra.capacity.parameters import weight_bytes
 from infra.catalog import curves
 from infra.catalog.load import load_catalog
 from infra.catalog.model import Gpu, Model
@@ -48,6 +49,9 @@ CONFIGURATIONS: dict[str, tuple[str, str | None, str | None]] = {
 }
 SHORTEST_CONTEXT = 8192
 """A layout that cannot hold one sequence of this length is left out."""
+IMPLAUSIBLE = 20
+"""Times the reading of all weights, and IMPLAUSIBLE_MS, beyond which a step of one token is not believed."""
+IMPLAUSIBLE_MS = 100
 STAGES = (1, 2)
 """Pipelines: a step takes as long through all stages as through one, so they need no curves of their own."""
 AXES = {
@@ -71,9 +75,7 @@ def main() -> int:
     stale = [
         name
         for name, of_model in groupby(answers, key=lambda answer: answer[0][0].name)
-        if _changed(
-            name, "".join(_lines(layout, grid) for (_, layout), grid in of_model), write=not options.check
-        )
+        if _changed(name, "".join(_lines(*job, grid) for job, grid in of_model), write=not options.check)
     ]
     if stale and options.check:
         print(f"stale, run `make catalog`: {', '.join(stale)}", file=sys.stderr)
@@ -135,6 +137,16 @@ def _layouts(model: Model) -> list[curves.Layout]:
     return found
 
 
+def _implausible(model: Model, layout: curves.Layout, one_token_ms: float) -> str | None:
+    """Say that a step of one token takes far longer than reading all weights; some tables were filled so."""
+    gpu, tensor, data, _ = layout
+    held = weight_bytes(model).total / tensor / data
+    reading_ms = held / (load_catalog().gpus[gpu].bandwidth_gb_per_s * 1e6)
+    if one_token_ms <= IMPLAUSIBLE_MS + IMPLAUSIBLE * reading_ms:
+        return None
+    return f"a step of one token takes {one_token_ms:,.0f} ms, reading all weights {reading_ms:,.0f} ms"
+
+
 def _multiplies(gpu: Gpu, model: Model) -> bool:
     """Say whether a GPU has instructions for a model's weights; 4-bit integers are unpacked everywhere."""
     needed = {"fp8": "fp8", "nvfp4": "fp4"}.get(model.precision)
@@ -173,10 +185,11 @@ def _cited(model: Model) -> str:
     return model.hf_id
 
 
-def _lines(layout: curves.Layout, grid: dict[str, object]) -> str:
-    """Return a layout's rows; none where the tables lack a kernel, which is said."""
-    if "error" in grid:
-        print(f"{layout}: {grid['error']}", file=sys.stderr, flush=True)
+def _lines(model: Model, layout: curves.Layout, grid: dict[str, object]) -> str:
+    """Return a layout's rows; none where the tables lack a kernel or cannot be right, which is said."""
+    error = grid.get("error") or _implausible(model, layout, grid["compute"][0][0])
+    if error:
+        print(f"{model.name} on {layout}: {error}", file=sys.stderr, flush=True)
         return ""
     gpu, tensor, data, expert = layout
     key = [gpu, str(tensor), str(data), "yes" if expert else "no"]
