@@ -11,11 +11,12 @@ from infra.capacity.batching import (
 from infra.capacity.group import Group, RoleEngine
 from infra.capacity.load import Load
 from infra.capacity.queueing import Queue, waits
+from infra.capacity.solving import crossing
 from infra.capacity.state import State
 
 POOL_BUSY_SHARE = 0.9
 """Load up to which a pool's line stays short; no public rows tell it, so it is chosen."""
-_HALVINGS = 40
+_CLOSE = 1e-4
 _ROUNDS = 6
 
 
@@ -48,12 +49,11 @@ def apart(group: Group, load: Load, concurrency: float, factor: float) -> State:
         # The rest of one step on average, and a whole one.
         return step, before_decode + 1.5 * step, waits(tuple(pools.values()), rate).mean_ms
 
-    low, high = 0.0, most
-    for _ in range(_HALVINGS):
-        rate = (low + high) / 2
+    def in_flight(rate: float) -> float:
         step, unhindered, lines = times(rate)
-        low, high = (rate, high) if rate * (unhindered + lines + later * step) < concurrency else (low, rate)
-    rate = high
+        return rate * (unhindered + lines + later * step) - concurrency
+
+    rate = crossing(in_flight, 0.0, most, _CLOSE)
     step, unhindered, lines = times(rate)
     # Requests beyond what the slowest role can take wait in front of it.
     ttft = max(unhindered + lines, concurrency / rate - later * step)

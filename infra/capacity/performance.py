@@ -11,11 +11,13 @@ from infra.capacity.fitted import ERRORS
 from infra.capacity.group import Group
 from infra.capacity.load import Load
 from infra.capacity.queueing import waits
+from infra.capacity.solving import crossing
 from infra.capacity.state import State
 from infra.capacity.steps import Provenance
 
 MOST_CONCURRENCY = 4096
 """Where looking for the largest load ends."""
+_CLOSE = 1e-3
 NEARLY_ALL = 0.97
 """Beyond this share of the rate, more requests only wait for each other."""
 TPOT_MARGIN = 0.5
@@ -82,14 +84,10 @@ def under_rate(group: Group, load: Load, requests_per_second: float) -> OpenLoop
     most = _state(group, load, MOST_CONCURRENCY).rate_per_ms
     if wanted <= 0 or wanted >= most:
         return None
-    low, high = 0.0, float(MOST_CONCURRENCY)
-    for _ in range(40):
-        middle = (low + high) / 2
-        if _state(group, load, middle).rate_per_ms < wanted:
-            low = middle
-        else:
-            high = middle
-    found = _state(group, load, max(high, 1e-3))
+    concurrency = crossing(
+        lambda held: _state(group, load, held).rate_per_ms / wanted - 1, 1e-3, MOST_CONCURRENCY, _CLOSE
+    )
+    found = _state(group, load, concurrency)
     lines = waits(found.queues, wanted)
     at = found.unhindered_ms
 
@@ -105,7 +103,7 @@ def under_rate(group: Group, load: Load, requests_per_second: float) -> OpenLoop
         ttft_p90_ms=percentile_ms(0.9),
         ttft_p99_ms=percentile_ms(0.99),
         tpot_ms=found.tpot_ms,
-        provenance=provenance_of(group, load, high),
+        provenance=provenance_of(group, load, concurrency),
     )
 
 
