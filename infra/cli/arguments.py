@@ -2,13 +2,15 @@
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from infra.check import Checked, check_stack
 from infra.problems import SpecError
 from infra.spec.load import written_day
+
+if TYPE_CHECKING:
+    from infra.check import Checked
 
 
 def _project_root(given: Path | None) -> Path:
@@ -67,8 +69,10 @@ def fail_with(error: SpecError) -> NoReturn:
     raise typer.Exit(1)
 
 
-def checked_or_fail(root: Path, stack: str, as_of: date) -> Checked:
+def checked_or_fail(root: Path, stack: str, as_of: date) -> "Checked":
     """Return a stack that has no problems, with its manifests; otherwise say them all and end."""
+    from infra.check import check_stack  # noqa: PLC0415 - every rule, which only some commands need
+
     checked = check_stack(root, stack, as_of)
     try:
         checked.usable_plan()

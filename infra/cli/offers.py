@@ -12,7 +12,7 @@ from infra.capacity.sizing import TIERS, Known, Offer, Promise
 from infra.capacity.tables import reference_load
 from infra.catalog.curves import load_curves
 from infra.catalog.load import load_catalog
-from infra.catalog.model import Gpu, Model
+from infra.catalog.model import Catalog, Gpu, Model
 from infra.plan.machines import machines_of
 from infra.plan.memory import GPU_MEMORY_UTILIZATION
 from infra.plan.packing import instances_per_machine, machines_per_instance
@@ -20,7 +20,7 @@ from infra.plan.units import step_units
 from infra.problems import SpecError
 from infra.spec.base import CATALOG_NAME
 from infra.spec.files import Files
-from infra.spec.load import load_stack
+from infra.spec.load import load_environment
 from infra.spec.template import ROLES_OF_SHAPE, Template
 from infra.spec.validate import validate
 
@@ -62,9 +62,9 @@ class Candidate:
     """Why it cannot."""
 
 
-def catalog_market() -> Market:
+def catalog_market(catalog: Catalog | None = None) -> Market:
     """Return the catalog's machines at their lowest public on-demand prices."""
-    catalog = load_catalog()
+    catalog = catalog or load_catalog()
     return Market(
         name="the catalog",
         currency="USD",
@@ -82,17 +82,17 @@ def catalog_market() -> Market:
     )
 
 
-def stack_market(root: Path, stack: str) -> Market:
+def stack_market(root: Path, stack: str, catalog: Catalog | None = None) -> Market:
     """Return a stack's machines at its own prices.
 
     Raises:
         SpecError: the stack, or a machine of it, cannot be used.
     """
-    loaded = load_stack(root, stack)
-    if loaded.stack is None:
-        raise SpecError(loaded.problems)
-    environment = loaded.stack.environment
-    machines, problems = machines_of(stack, environment, load_catalog())
+    files = Files(root)
+    environment = load_environment(files, stack)
+    if environment is None:
+        raise SpecError(files.problems)
+    machines, problems = machines_of(stack, environment, catalog or load_catalog())
     if problems:
         raise SpecError(problems)
     return Market(

@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table as TerminalTable
 from rich.text import Text
 
 from infra.catalog.load import load_catalog
 from infra.cli.arguments import AsOf, Root, StackName, day_of, fail, fail_with
 from infra.cli.revision import RevisionError, revision
+from infra.cli.terminal import terminal
 from infra.plan.compare import PlanDiff, compare, diff_document
 from infra.plan.document import document
 from infra.plan.explain import changes, markdown, summary
 from infra.plan.make import make_plan
 from infra.plan.model import Plan
-from infra.plan.tables import Table, tables
+from infra.plan.tables import tables
 from infra.problems import SpecError
 from infra.spec.load import load_stack, stack_names
 
@@ -93,15 +92,3 @@ def _print(plan: Plan, diff: PlanDiff | None, against: str | None) -> None:
     elif diff is not None:
         console.print(terminal(replace(changes(diff), title=f"Changes against {against}")), end="\n\n")
     console.print(summary(plan), highlight=False, soft_wrap=True)
-
-
-def terminal(table: Table) -> TerminalTable:
-    """Return a table for a terminal."""
-    shown = TerminalTable(
-        title=Text(table.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
-    )
-    for column in table.columns:
-        shown.add_column(column.heading, justify="right" if column.numeric else "left", overflow="fold")
-    for row in table.rows:
-        shown.add_row(*map(Text, row))
-    return shown

@@ -3,23 +3,24 @@
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from infra.capacity.alternatives import Demand
-from infra.catalog.load import load_catalog
+from infra.catalog.load import load_catalog_of, model_names
 from infra.cli.arguments import AsOf, Root, day_of, fail, fail_with
 from infra.cli.offers import catalog_market, read_template, stack_market, template_names
 from infra.cli.size_answer import Answer
-from infra.cli.size_check import Wanted, wrong
+from infra.cli.size_check import Wanted, wrong, wrong_promise
 from infra.cli.size_compare import CannotError, Question, answer
-from infra.cli.size_print import document, markdown, print_tables
-from infra.cli.size_traffic import LogAnswer, LoggedLoad, answer_log, read_log
-from infra.cli.size_write import Bought, RefusedError, Target, target_of
-from infra.cli.size_write import write as put
+from infra.cli.size_print import LogWords, document, markdown, print_tables
+from infra.cli.size_write import Bought, RefusedError, Target, target_of, write_answer
 from infra.problems import SpecError, allowed
 from infra.spec.files import Files
+
+if TYPE_CHECKING:
+    from infra.cli.size_traffic import LogAnswer, LoggedLoad
 
 
 class SizeFormat(StrEnum):
@@ -33,8 +34,8 @@ class SizeFormat(StrEnum):
 def size(
     root: Root,
     model: Annotated[
-        str, typer.Option(metavar="MODEL", help="The catalog's name of the model.", show_default=False)
-    ],
+        str | None, typer.Option(metavar="MODEL", help="The catalog's name of the model.")
+    ] = None,
     template: Annotated[
         str | None,
         typer.Option(
@@ -82,6 +83,12 @@ def size(
     team: Annotated[
         str | None, typer.Option(metavar="TEAM", help="With --write, of a new file: who owns the endpoint.")
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the calculator as a page that needs no server and no network."
+        ),
+    ] = None,
     as_of: AsOf = None,
     output: Annotated[SizeFormat, typer.Option("--format", help="How to print.")] = SizeFormat.TABLE,
 ) -> None:
@@ -102,23 +109,67 @@ def size(
         headroom=headroom,
         from_log=traffic is not None,
     )
+    if html is not None:
+        _page(html, root, model, template, stack, wanted, alone=traffic is None and write is None)
+        return
     target = _target(root, write, team, stack) if write else None
     stack = target.stack if target else stack
     question, logged = _question(root, model, template, stack, wanted, traffic)
     try:
-        found, log = answer_log(question, logged) if logged else (answer(question), None)
+        found, log = _answer_log(question, logged) if logged else (answer(question), None)
     except CannotError as error:
         fail(str(error))
     if question.project.problems:
         fail_with(SpecError(question.project.problems))
     if target:
         _write(target, found, log, team, day_of(root, target.stack, as_of))
+    words = _words(log, found.currency) if log else None
     if output is SizeFormat.JSON:
-        print(document(found, log))
+        print(document(found, words))
     elif output is SizeFormat.MARKDOWN:
-        print(markdown(found, log), end="")
+        print(markdown(found, words), end="")
     else:
-        print_tables(found, log)
+        print_tables(found, words)
+
+
+def _page(
+    file: Path,
+    root: Path,
+    model: str | None,
+    template: str | None,
+    stack: str | None,
+    wanted: Wanted,
+    *,
+    alone: bool,
+) -> None:
+    from infra.cli.size_page import size_page  # noqa: PLC0415 - only the page needs it
+
+    complaints = [*wrong_promise(wanted)]
+    if not alone:
+        complaints.append("--html: goes with neither --traffic nor --write; size once more for them")
+    for complaint in complaints:
+        typer.echo(f"modelunits: {complaint}", err=True)
+    if complaints:
+        raise typer.Exit(1)
+    size_page(file, root, model, template, stack, wanted)
+
+
+def _read_log(path: Path, wanted: Wanted) -> "LoggedLoad":
+    from infra.cli.size_traffic import read_log  # noqa: PLC0415 - only logs need it
+
+    return read_log(path, wanted.cache_hit, wanted.adapters)
+
+
+def _answer_log(question: Question, logged: "LoggedLoad") -> "tuple[Answer, LogAnswer]":
+    from infra.cli.size_traffic import answer_log  # noqa: PLC0415 - only logs need it
+
+    return answer_log(question, logged)
+
+
+def _words(log: "LogAnswer", currency: str) -> LogWords:
+    from infra.cli.size_log import log_words  # noqa: PLC0415 - only logs need it
+
+    return log_words(log, currency)
 
 
 def _target(root: Path, path: Path, team: str | None, stack: str | None) -> Target:
@@ -134,7 +185,7 @@ def _target(root: Path, path: Path, team: str | None, stack: str | None) -> Targ
     return target
 
 
-def _write(target: Target, found: Answer, log: LogAnswer | None, team: str | None, day: date) -> None:
+def _write(target: Target, found: Answer, log: "LogAnswer | None", team: str | None, day: date) -> None:
     """Write the answer, or end the command with what speaks against it."""
     one = found.chosen.alternative
     bought = Bought(
@@ -148,7 +199,7 @@ def _write(target: Target, found: Answer, log: LogAnswer | None, team: str | Non
         team=team,
     )
     try:
-        typer.echo(f"modelunits: wrote {put(target, bought, day)}", err=True)
+        typer.echo(f"modelunits: wrote {write_answer(target, bought, day)}", err=True)
     except RefusedError as error:
         fail(str(error))
     except SpecError as error:
@@ -159,26 +210,33 @@ def _write(target: Target, found: Answer, log: LogAnswer | None, team: str | Non
 
 
 def _question(
-    root: Path, model: str, template: str | None, stack: str | None, wanted: Wanted, traffic: Path | None
-) -> tuple[Question, LoggedLoad | None]:
+    root: Path,
+    model: str | None,
+    template: str | None,
+    stack: str | None,
+    wanted: Wanted,
+    traffic: Path | None,
+) -> "tuple[Question, LoggedLoad | None]":
     """Return what is asked, or end the command with everything that is wrong with it."""
-    files, catalog = Files(root), load_catalog()
-    facts = catalog.models.get(model)
+    files, catalog = Files(root), load_catalog_of(model or "")
+    facts = catalog.models.get(model or "")
     names = template_names(files)
     complaints = list(wrong(wanted, facts))
-    if facts is None:
-        complaints.append(f"--model: no model {model} in the catalog; {allowed(catalog.models, model)}")
+    if model is None:
+        complaints.append(f"--model: is needed; {allowed(model_names())}")
+    elif facts is None:
+        complaints.append(f"--model: no model {model} in the catalog; {allowed(model_names(), model)}")
     if template is not None and template not in names:
         complaints.append(f"--template: no template {template}; {allowed(names, template)}")
     read = {name: read_template(files, name) for name in names}
     located = files.problems
     market, logged = None, None
     try:
-        market = stack_market(root, stack) if stack else catalog_market()
+        market = stack_market(root, stack, catalog) if stack else catalog_market(catalog)
     except SpecError as error:
         located |= set(error.problems)
     try:
-        logged = read_log(traffic, wanted.cache_hit, wanted.adapters) if traffic else None
+        logged = _read_log(traffic, wanted) if traffic else None
     except SpecError as error:
         located |= set(error.problems)
     if logged and logged.traffic.cache_hit is not None and wanted.cache_hit is not None:

@@ -67,6 +67,11 @@ def wrong(wanted: Wanted, model: Model | None) -> Iterator[str]:
         yield f"--adapters: must be from 0 to {MOST_ADAPTERS}, got {wanted.adapters}"
     if not HEADROOM[0] <= wanted.headroom <= HEADROOM[1]:
         yield f"--headroom: must be from {HEADROOM[0]:g} to {HEADROOM[1]:g}, got {wanted.headroom:g}"
+    yield from wrong_promise(wanted)
+
+
+def wrong_promise(wanted: Wanted) -> Iterator[str]:
+    """Yield what is wrong with the tier or the latencies that are asked for."""
     for name, value in (("--ttft-ms", wanted.ttft_ms), ("--tpot-ms", wanted.tpot_ms)):
         if value is not None:
             yield from _amount(name, value, MOST_MS, "above 0 and at most")

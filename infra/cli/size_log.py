@@ -4,13 +4,35 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from infra.capacity.traffic import Minute, Spread, Traffic
+from infra.cli.size_print import LogWords
 from infra.cli.size_traffic import LogAnswer
+from infra.cli.traffic_plot import plot
 from infra.plan.tables import Column, Table
 
 _HOUR_MINUTES = 60
 
 
-def log_sentences(found: LogAnswer) -> Iterator[str]:
+def log_words(found: LogAnswer, currency: str) -> LogWords:
+    """Return everything that is said of a log."""
+    return LogWords(
+        cheapest=tuple(_cheapest(found, currency)),
+        sentences=tuple(_sentences(found)),
+        plot=_plot(found),
+        tables=tuple(_tables(found, currency)),
+        notes=tuple(_notes(found)),
+        document=_document(found),
+    )
+
+
+def _cheapest(found: LogAnswer, currency: str) -> Iterator[str]:
+    if bought := found.size.commitment:
+        yield (
+            f"In the neediest minute. Cheapest: reserve {bought.reserved_units} units, and let up to "
+            f"{bought.hourly_max_units} come by the hour: {bought.monthly_cost:,.0f} {currency} a month."
+        )
+
+
+def _sentences(found: LogAnswer) -> Iterator[str]:
     """Yield what the log shows, and every line of it that was not used as it was."""
     traffic = found.traffic
     yield (
@@ -22,7 +44,7 @@ def log_sentences(found: LogAnswer) -> Iterator[str]:
     yield from found.log.remarks
 
 
-def log_tables(found: LogAnswer, currency: str) -> Iterator[Table]:
+def _tables(found: LogAnswer, currency: str) -> Iterator[Table]:
     """Yield the lengths of requests, and what can be bought for them."""
     traffic, bought = found.traffic, found.size.commitment
     spreads = {"input": traffic.input_tokens, "output": traffic.output_tokens}
@@ -49,10 +71,8 @@ def log_tables(found: LogAnswer, currency: str) -> Iterator[Table]:
     )
 
 
-def log_plot(found: LogAnswer) -> str:
+def _plot(found: LogAnswer) -> str:
     """Return the units over the log's time, drawn."""
-    from infra.cli.traffic_plot import plot  # noqa: PLC0415 - only logs need it
-
     bought = found.size.commitment
     return plot(
         found.size.series,
@@ -62,7 +82,7 @@ def log_plot(found: LogAnswer) -> str:
     )
 
 
-def log_notes(found: LogAnswer) -> Iterator[str]:
+def _notes(found: LogAnswer) -> Iterator[str]:
     """Yield what the log cannot show, and why nothing is said about what to reserve."""
     bought = found.size.commitment
     if bought is None:
@@ -74,7 +94,7 @@ def log_notes(found: LogAnswer) -> Iterator[str]:
     yield from found.size.limits
 
 
-def log_document(found: LogAnswer) -> Mapping[str, object]:
+def _document(found: LogAnswer) -> Mapping[str, object]:
     """Return what a log shows and needs, as JSON."""
     traffic, size, bought = found.traffic, found.size, found.size.commitment
     hours: dict[int, int] = {}

@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from infra.check import check_stack
 from infra.problems import Problem, SpecError
 from infra.spec.base import NAME, PATTERN_WORDS
 from infra.spec.endpoint import FineTune
@@ -75,7 +74,7 @@ def target_of(root: Path, path: Path) -> Target:
     return Target(root=root, stack=parts[0], name=there.stem, exists=there.is_file())
 
 
-def write(target: Target, bought: Bought, as_of: date) -> str:
+def write_answer(target: Target, bought: Bought, as_of: date) -> str:
     """Write the answer and return a sentence that says what was written.
 
     Raises:
@@ -190,6 +189,8 @@ def _set_units(tree: "CommentedMap", bought: Bought) -> str:
 
 def _new_problems(target: Target, text: str, as_of: date) -> tuple[Problem, ...]:
     """Return what `check` would say of the file, and of others only because of it."""
+    from infra.check import check_stack  # noqa: PLC0415 - every rule, only where a file is written
+
     with TemporaryDirectory() as folder:
         copy = Path(folder)
         for name in _READ:

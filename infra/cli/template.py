@@ -9,8 +9,8 @@ from rich.console import Console
 from infra.cli.arguments import Root, fail, fail_with
 from infra.cli.offers import catalog_market, read_template, template_names
 from infra.cli.performance_text import Tables, filled, with_tables
-from infra.cli.plan import terminal
 from infra.cli.size_print import PIPE_WIDTH
+from infra.cli.terminal import terminal
 from infra.plan.tables import Column, Table
 from infra.problems import SpecError, allowed
 from infra.spec.files import Files

@@ -44,6 +44,15 @@ def load_stack(root: Path, name: str) -> Loaded:
     return Loaded(stack=stack, problems=tuple(sorted(files.problems)))
 
 
+def load_environment(files: Files, name: str) -> Written[Environment] | None:
+    """Load a stack's environment alone; None after its problems went to those of the files."""
+    known = _stack_names(files)
+    if name in known:
+        return _environment(files, name)
+    files.complain(f"stacks/Pulumi.{name}.yaml", f"no such stack; {allowed(known, name)}", "unknown-stack")
+    return None
+
+
 def stack_names(root: Path) -> tuple[str, ...]:
     """Return the names of all stacks that have an environment file."""
     return _stack_names(Files(root))
@@ -69,17 +78,14 @@ def _stack_names(files: Files) -> tuple[str, ...]:
 
 
 def _stack(files: Files, name: str) -> Stack | None:
-    known = _stack_names(files)
-    if name not in known:
-        message = f"no such stack; {allowed(known, name)}"
-        files.complain(f"stacks/Pulumi.{name}.yaml", message, "unknown-stack")
+    environment = load_environment(files, name)
+    if name not in _stack_names(files):
         return None
     folder = f"stacks/{name}"
     _complain_of_environments(files)
     files.complain_of_names(folder, NAME)
     files.complain_of_names("templates", CATALOG_NAME)
     project = _project(files)
-    environment = _environment(files, name)
     templates = [_template(files, stem) for stem in files.named("templates", CATALOG_NAME)]
     endpoints = [_endpoint(files, f"{name}/{stem}") for stem in files.named(folder, NAME)]
     if project is None or environment is None:

@@ -154,6 +154,7 @@ def test_everything_wrong_is_said_at_once() -> None:
         (("--ttft-ms", "1", "--tpot-ms", "1"), "no template keeps TTFT 1 ms and TPOT 1 ms"),
         (("--template", "a100-single", "--stack", "prod"), "stack prod has no a100-80-8"),
         (("--tier", "fast", "--ttft-ms", "1", "--tpot-ms", "1"), "give either a tier, or"),
+        (("--html", "page.html", "--traffic", "log.csv"), "goes with neither --traffic nor --write"),
     ],
 )
 def test_what_cannot_be_says_why(args: tuple[str, ...], said: str) -> None:
@@ -191,3 +192,21 @@ def test_a_load_of_next_to_nothing_takes_a_step() -> None:
     )
 
     assert [one["steps"] for one in found["alternatives"]] == [1, 1, 1]  # type: ignore[attr-defined]
+
+
+def test_a_page_needs_no_question(tmp_path: Path) -> None:
+    """With --html alone the page is written, with every model and template to ask for."""
+    result = run("--html", str(tmp_path / "page.html"))
+
+    assert result.exit_code == 0, result.stderr
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "qwen3-32b" in page
+    assert "h20-single" in page
+
+
+def test_without_a_page_a_model_is_needed() -> None:
+    """Its names are listed."""
+    result = run(*LOAD)
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("modelunits: --model: is needed; allowed: deepseek-r1, ")
