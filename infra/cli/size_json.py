@@ -6,7 +6,7 @@ from math import isfinite
 from infra.capacity.sensitivity import Outcome, Sensitivity
 from infra.capacity.serving import RoleMemory
 from infra.cli.size_answer import Answer, Entry, Figures, Number, Rates
-from infra.cli.size_tables import headline, notes
+from infra.cli.size_words import headline, notes
 
 Json = Mapping[str, object]
 

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from infra.cli.size_answer import Answer
 from infra.cli.size_json import size_document
-from infra.cli.size_tables import headline, notes, sentences, size_tables
+from infra.cli.size_tables import size_tables
+from infra.cli.size_words import headline, notes, sentences
 from infra.cli.terminal import terminal
 from infra.plan.explain import markdown_table
 from infra.plan.tables import Table
