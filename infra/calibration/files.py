@@ -78,7 +78,9 @@ def with_results(
         old
         for old in (before.points if before else ())
         if not any(
-            old.concurrency == one.concurrency and same_shape(old.point.load, one.point.load) for one in new
+            (old.concurrency, old.adapters) == (one.concurrency, one.adapters)
+            and same_shape(old.point.load, one.point.load)
+            for one in new
         )
     ]
     return CalibrationFile(
@@ -115,6 +117,7 @@ def _point(result: Result, stated: Stated) -> MeasuredPoint:
         input_tokens=load.input_tokens,
         output_tokens=load.output_tokens,
         cache_hit=round(load.cache_hit, 3),
+        adapters=stated.adapters,
         concurrency=run.level,
         arrivals="rate" if run.concurrency is None else "held",
         requests=run.completed,

@@ -51,6 +51,8 @@ class Stated:
     engine_version: str | None = None
     warmed_up: bool = False
     equal_lengths: bool = False
+    adapters: int = 0
+    """LoRA adapters that were in use; no result file says it."""
 
 
 def refusals(result: Result, target: Target, predict: Predict, stated: Stated) -> tuple[Problem, ...]:

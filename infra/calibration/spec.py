@@ -46,6 +46,8 @@ class MeasuredPoint(Spec):
     output_tokens: int = Field(ge=2)
     cache_hit: float = Field(default=0.0, ge=0, le=1)
     """Share of the input found in the prefix cache."""
+    adapters: int = Field(default=0, ge=0)
+    """LoRA adapters in use."""
     concurrency: int = Field(ge=1)
     """Requests in flight."""
     arrivals: Literal["held", "rate"] = "held"
@@ -80,7 +82,10 @@ class MeasuredPoint(Spec):
         """Return what was done."""
         return Run(
             load=Load(
-                input_tokens=self.input_tokens, output_tokens=self.output_tokens, cache_hit=self.cache_hit
+                input_tokens=self.input_tokens,
+                output_tokens=self.output_tokens,
+                cache_hit=self.cache_hit,
+                adapters=self.adapters,
             ),
             concurrency=self.concurrency,
             held=self.arrivals == "held",

@@ -4,7 +4,7 @@ Why factors are not stored: they are measured over predicted, so that a better p
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, log
 
 from infra.capacity.load import Load
@@ -71,6 +71,8 @@ class Calibration:
 
     points: tuple[Point, ...]
     _curves: tuple[_Curve, ...]
+    lora_factor: float | None = None
+    """Step time with adapters in use over without, of the runs that used some; None where none did."""
 
     def tpot_factor(self, load: Load, concurrency: int) -> float:
         """Return measured over predicted TPOT: interpolated between load levels, held beyond them.
@@ -125,7 +127,14 @@ def calibration_of(compared: Sequence[Compared]) -> Calibration:
     that of a steady state; held against a steady state, a perfect prediction would get that factor.
     """
     points = tuple(one.point for one in compared)
-    return Calibration(points, tuple(_curve(shape) for shape in _shapes(compared)))
+    plain = [one for one in compared if not one.point.load.adapters]
+    known = Calibration(points, tuple(_curve(shape) for shape in _shapes(plain)))
+    slower = [
+        log(one.point.tpot_ms / one.tpot_ms / known.tpot_factor(one.point.load, one.point.concurrency))
+        for one in compared
+        if one.point.load.adapters
+    ]
+    return replace(known, lora_factor=max(1.0, exp(_mean(slower)))) if slower else known
 
 
 def same_shape(one: Load, other: Load) -> bool:

@@ -24,7 +24,6 @@ def group_of(
     roles: Mapping[str, RoleStack],
     *,
     adapters_rank: tuple[int, ...] = (),
-    lora_factor: float | None = None,
     calibration: Calibration | None = None,
     constants: Constants = FITTED,
 ) -> Group:
@@ -33,7 +32,12 @@ def group_of(
         role: _engine(model, curves, role, stack, adapters_rank, constants, travels=len(roles) > 1)
         for role, stack in roles.items()
     }
-    return Group(roles=engines, provenance=_worst(engines), lora_factor=lora_factor, calibration=calibration)
+    return Group(
+        roles=engines,
+        provenance=_worst(engines),
+        lora_factor=calibration.lora_factor if calibration else None,
+        calibration=calibration,
+    )
 
 
 def _engine(

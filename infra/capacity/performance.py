@@ -146,9 +146,10 @@ def provenance_of(group: Group, load: Load, concurrency: float) -> Provenance:
         return group.provenance
     kind: Literal["measured", "calibrated"] = "measured" if label == "measured" else "calibrated"
     ttft, tpot, tps = ERRORS[kind]
+    runs = len(group.calibration.points)
     return Provenance(
         label=label,
-        source=f"{len(group.calibration.points)} measured runs; {group.provenance.source}",
+        source=f"{runs} measured run{'' if runs == 1 else 's'}; {group.provenance.source}",
         ttft_error=ttft if kind == "measured" else min(ttft, group.provenance.ttft_error),
         tpot_error=tpot,
         tps_error=tps,

@@ -22,7 +22,8 @@ from infra.catalog.curves import load_curves
 from infra.catalog.load import load_catalog
 from infra.catalog.model import Catalog, Model
 from infra.cli.arguments import Root, fail, fail_with
-from infra.cli.plan import PIPE_WIDTH
+from infra.cli.size_print import PIPE_WIDTH
+from infra.cli.template import refill
 from infra.plan.memory import GPU_MEMORY_UTILIZATION
 from infra.problems import SpecError, allowed
 from infra.spec.base import CATALOG_NAME
@@ -65,17 +66,23 @@ def calibrate(
     equal_lengths: Annotated[
         bool, typer.Option("--equal-lengths", help="Lengths did not vary, where a file does not say.")
     ] = False,
+    adapters: Annotated[
+        int, typer.Option(min=0, metavar="N", help="LoRA adapters that were in use, not merged.")
+    ] = 0,
 ) -> None:
     """Correct the calculator by measured runs: show the numbers before and after, write a calibration file.
 
-    Where any run is refused nothing is written: every reason is printed, and the exit code is 1.
+    The template's performance table, which plans use, is made anew from it. Where any run is refused nothing
+    is written: every reason is printed, and the exit code is 1.
     """
     files = Files(root)
     found, problems = read_results(results)
     target = _target(files, model, template, gpu, tensor_parallel, engine_version)
     if target is None:
         fail_with(SpecError((*problems, *files.problems)))
-    stated = Stated(engine_version=engine_version, warmed_up=warmed_up, equal_lengths=equal_lengths)
+    stated = Stated(
+        engine_version=engine_version, warmed_up=warmed_up, equal_lengths=equal_lengths, adapters=adapters
+    )
     before = read_calibration(files, target)
     refused = tuple(
         problem for result in found for problem in refusals(result, target, target.predict, stated)
@@ -88,6 +95,8 @@ def calibrate(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text(after), encoding="utf-8")
     print(f"{target.file}: {len(found)} new of {len(after.points)} points")
+    if template is not None:
+        refill(root, template, Files(root), write=True, show=False)
 
 
 def _target(
@@ -215,6 +224,7 @@ def _numbers(
     if factors is not None:
         ttft_ms *= factors.ttft_factor(load, concurrency)
         tpot_ms *= factors.tpot_factor(load, concurrency)
+        tpot_ms *= (factors.lora_factor or 1.0) if load.adapters else 1.0
     request_ms = ttft_ms + (load.output_tokens - 1) * tpot_ms
     return ttft_ms, tpot_ms, concurrency * load.total_tokens * 1000 / request_ms
 

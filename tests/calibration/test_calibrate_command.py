@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner, Result
 
 from infra.cli.main import app
@@ -168,3 +169,27 @@ def test_a_template_that_cannot_be_read_stops_it(project: Path) -> None:
 
     assert 1 == result.exit_code
     assert "templates/h100-single.yaml:3:8: shape: must be single, " in result.stderr
+
+
+def test_plans_use_it_from_then_on(project: Path) -> None:
+    """The template's table has the model's rows labelled calibrated, and they name their runs."""
+    run(project, *source("vllm-bench-serve.json"), *H100)
+    text = (project / "templates" / "h100-single.yaml").read_text(encoding="utf-8")
+    rows = yaml.safe_load(text)["performance"]["qwen3-32b"]
+
+    assert {"calibrated"} == {row["label"] for row in rows.values()}
+    assert all("1 measured run" in row["source"] for row in rows.values())
+
+
+def test_a_run_with_adapters_tells_by_how_much_they_slow(project: Path) -> None:
+    """Measured without and with two adapters: the size of a load with adapters is no longer unverified."""
+    plain, slower = level(project, "plain.json", 16, 31.2), level(project, "lora.json", 16, 37.4)
+    run(project, "--from", plain, *H100)
+    result = run(project, "--from", slower, "--adapters", "2", *H100)
+
+    assert (0, "") == (result.exit_code, result.stderr)
+    assert "adapters: 2" in (project / FILE).read_text(encoding="utf-8")
+    load = ("--requests-per-second", "2", "--input", "3000", "--output", "300", "--adapters", "2")
+    sized = CliRunner().invoke(app, ["size", "--root", str(project), *H100, *load])
+    assert sized.exit_code == 0
+    assert "unverified" not in sized.stdout

@@ -128,3 +128,14 @@ def test_nothing_measured_changes_nothing() -> None:
     made = calibration([], predict)
 
     assert (made.tpot_factor(Load(), 1), made.ttft_factor(Load(), 1), made.label(Load(), 1)) == (1, 1, None)
+
+
+def test_adapters_have_the_factor_that_was_measured() -> None:
+    """A run with adapters says by how much they slow steps, beside what the same load takes without."""
+    plain = point(1.1, 16)
+    ttft_ms, tpot_ms = predict(REFERENCE_LOAD, 16)
+    slowed = Point(load=Load(adapters=2), concurrency=16, ttft_ms=ttft_ms, tpot_ms=tpot_ms * 1.1 * 1.3)
+
+    assert calibration([plain, slowed], predict).lora_factor == pytest.approx(1.3)
+    assert calibration([plain, slowed], predict).tpot_factor(Load(), 16) == pytest.approx(1.1)
+    assert calibration([plain], predict).lora_factor is None
