@@ -67,7 +67,7 @@ def _tiers(question: Question, name: str) -> Answer:
     ]
     chosen = next(one for one in compared if one.tier == tier)
     if chosen.too_slow:
-        raise CannotError(f"{_what(chosen)} is not kept. {chosen.too_slow}. {_others(question)}")
+        raise CannotError(f"{_what(chosen)} cannot be kept. {chosen.too_slow}. {_others(question)}")
     return _answer(question, "Tier", compared, chosen, {name: found}, {})
 
 

@@ -34,10 +34,10 @@ def whole(number: Number) -> str:
 
 
 def money(number: Number | None) -> str:
-    """Return an amount, as a range where it is extrapolated."""
+    """Return an amount, or the range that it is expected in."""
     if number is None:
         return NOT_KNOWN
-    if number.label == "extrapolated" and number.low < number.high:
+    if number.low < number.high:
         return f"{short(number.low)}-{short(number.high)}"
     return f"{number.value:,.2f}"
 
