@@ -38,18 +38,18 @@ class Constants:
 
 
 FITTED = Constants(
-    step_ms=0.266,
-    sequence_ms=0.0101,
-    client_ms=6.5,
-    frontend_ms=0.389,
-    frontend_ms_per_token=0.0039,
-    mixed_factor=1.28,
-    unpacking_factor=1.2,
-    launch_ms_per_layer=0.58,
-    bandwidth_share=0.8,
-    flops_share=0.4,
-    roofline_step_ms=1.0,
-    layer_ms=0.02,
+    step_ms=0.215,
+    sequence_ms=0.009,
+    client_ms=2.79,
+    frontend_ms=0.385,
+    frontend_ms_per_token=0.00259,
+    mixed_factor=1.31,
+    unpacking_factor=1.29,
+    launch_ms_per_layer=0.691,
+    bandwidth_share=0.891,
+    flops_share=0.28,
+    roofline_step_ms=1.24,
+    layer_ms=0.0277,
 )
 """On all development rows."""
 
