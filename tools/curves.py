@@ -49,7 +49,7 @@ CONFIGURATIONS: dict[str, tuple[str, str | None, str | None]] = {
 }
 SHORTEST_CONTEXT = 8192
 """A layout that cannot hold one sequence of this length is left out."""
-IMPLAUSIBLE = 20
+IMPLAUSIBLE = 8
 """Times the reading of all weights, and IMPLAUSIBLE_MS, beyond which no step is believed."""
 IMPLAUSIBLE_MS = 100
 STAGES = (1, 2)

@@ -40,7 +40,7 @@ def test_every_file_is_whole(model: str) -> None:
         assert all(len(row) == len(NEW_TOKENS) for row in grid.prefill_ms)
         assert all(len(row) == len(SEQUENCES) for row in (*grid.decode_ms, *grid.decode_fp8_ms))
         assert min(grid.compute_ms) > 0
-        assert grid.compute_ms[-1] > grid.compute_ms[0]
+        assert min(grid.compute_ms) < grid.compute_ms[-1] / 2
         assert 0 <= grid.measured_share <= 1
 
 
