@@ -52,7 +52,8 @@ def _all(offer: Offer, promise: Promise, demand: Demand, sized: Sized) -> Iterat
 
     def at(told: str, changed: Demand, tps: float = 1.0) -> Outcome:
         """Size anew; a known rate changes by as much as the estimated one does."""
-        found = best_within(offer.group, changed.load, promise.ttft_ms, promise.tpot_ms)
+        same = changed.load == load
+        found = base if same else best_within(offer.group, changed.load, promise.ttft_ms, promise.tpot_ms)
         if found is None or base is None:
             return Outcome(told=told, units=None, hourly=None, demand=float("inf"))
         rate = sized.step_requests_per_second * tps * found.requests_per_second / base.requests_per_second

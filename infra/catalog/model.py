@@ -30,7 +30,7 @@ Compute = Literal["bf16", "fp8", "fp4", "int8"]
 class Fact(BaseModel):
     """A frozen value read from the catalog; no unknown keys, no conversions."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Source(Fact):

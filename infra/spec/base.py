@@ -30,7 +30,12 @@ class Spec(BaseModel):
     """
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, hide_input_in_errors=True
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+        defer_build=True,
     )
 
     def complaints(self) -> Iterable[Complaint]:
