@@ -90,6 +90,16 @@ def test_every_number_says_how_far_to_trust_it() -> None:
     assert all(number["low"] <= number["value"] <= number["high"] for number in found)
 
 
+def test_the_slowest_role_is_named_with_what_it_runs_out_of() -> None:
+    """Of roles apart one sets the rate, and the table shows which."""
+    args = (*QWEN, "--template", "h20-h200-pd", *PROD)
+    found = document(*args)["alternatives"][0]["bottleneck"]  # type: ignore[index]
+
+    assert found["role"] in ("prefill", "decode")
+    assert found["limit"] in ("memory", "bandwidth", "compute")
+    assert f"{found['role']}: {found['limit']}" in run(*args).stdout
+
+
 def test_a_price_that_nobody_gave_is_not_zero() -> None:
     """H20 machines have no public price: n/a without a stack's."""
     table = run(*QWEN, "--template", "h20-single").stdout
