@@ -10,6 +10,7 @@ import pytest
 from infra.capacity.roles import role_fit, role_stack
 from infra.catalog.load import load_catalog
 from infra.catalog.model import Model
+from infra.plan.memory import GPU_MEMORY_UTILIZATION
 from infra.spec.load import load_stack
 from infra.spec.template import Role, Template
 
@@ -93,7 +94,7 @@ def test_every_role_holds_every_model_at_every_tier(templates: dict[str, Templat
                     stack = role_stack(
                         machine,
                         CATALOG.gpus[machine.gpu],
-                        role.args,
+                        {"gpu-memory-utilization": GPU_MEMORY_UTILIZATION, **role.args},
                         count=role.count,
                         tensor_parallel=role.tensor_parallel,
                         pipeline_parallel=role.pipeline_parallel,

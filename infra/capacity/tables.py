@@ -7,8 +7,8 @@ from math import ceil, floor
 from infra.capacity.calibration import Calibration
 from infra.capacity.facts import group_of
 from infra.capacity.load import Load
-from infra.capacity.performance import Performance, best_within
-from infra.capacity.roles import RoleStack
+from infra.capacity.performance import Performance, best_within, largest, perform
+from infra.capacity.roles import RoleStack, role_fit
 from infra.capacity.serving import misfits
 from infra.capacity.sizing import TIERS
 from infra.capacity.steps import Label
@@ -44,11 +44,15 @@ def performance_rows(
         return ()
     group = group_of(model, curves, roles, calibration=calibration)
     load = reference_load(model, roles)
+    # Plans hold a tier's concurrency against memory with every answer at its full length.
+    most = largest(lambda requests: all(role_fit(model, *one, requests).fits for one in roles.items()))
     rows: list[Row] = []
     for tier, promise in TIERS.items():
         best = best_within(group, load, promise.ttft_ms, promise.tpot_ms)
         if best is None:
             continue
+        if best.concurrency > most:
+            best = perform(group, load, most)
         row = _row(tier, best)
         if rows and row.concurrency <= rows[-1].concurrency:
             if tier != default_tier:

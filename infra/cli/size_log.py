@@ -26,9 +26,10 @@ def log_words(found: LogAnswer, currency: str) -> LogWords:
 
 def _cheapest(found: LogAnswer, currency: str) -> Iterator[str]:
     if bought := found.size.commitment:
+        hourly = f"let up to {bought.hourly_max_units} come" if bought.hourly_max_units else "let none come"
         yield (
-            f"In the neediest minute. Cheapest: reserve {bought.reserved_units} units, and let up to "
-            f"{bought.hourly_max_units} come by the hour: {bought.monthly_cost:,.0f} {currency} a month."
+            f"In the neediest minute. Cheapest: reserve {bought.reserved_units} units, and {hourly} by the "
+            f"hour: {bought.monthly_cost:,.0f} {currency} a month."
         )
 
 
