@@ -90,7 +90,7 @@ def _misses(one: Alternative) -> float:
 
 
 def _too_slow(offer: Offer, load: Load, promise: Promise) -> TooSlow:
-    alone = perform(offer.group, load, 1)
+    alone = perform(offer.group, offer.with_image(load), 1)
     tpot_ms = alone.tpot_ms * (1 + TPOT_MARGIN * alone.provenance.tpot_error)
     ttft_missed, tpot_missed = alone.ttft_ms / promise.ttft_ms, tpot_ms / promise.tpot_ms
     return TooSlow(

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from infra.capacity.alternatives import Demand
-from infra.capacity.performance import best_within
+from infra.capacity.load import Load
+from infra.capacity.performance import Performance, best_within
 from infra.capacity.sizing import Offer, Promise, Sized
 
 OFF_BY = 0.2
@@ -48,12 +49,16 @@ def sensitivities(offer: Offer, promise: Promise, demand: Demand, sized: Sized) 
 
 def _all(offer: Offer, promise: Promise, demand: Demand, sized: Sized) -> Iterator[Sensitivity]:
     load = demand.load
-    base = best_within(offer.group, load, promise.ttft_ms, promise.tpot_ms)
+
+    def held(load: Load) -> Performance | None:
+        return best_within(offer.group, offer.with_image(load), promise.ttft_ms, promise.tpot_ms)
+
+    base = held(load)
 
     def at(told: str, changed: Demand, tps: float = 1.0) -> Outcome:
         """Size anew; a known rate changes by as much as the estimated one does."""
         same = changed.load == load
-        found = base if same else best_within(offer.group, changed.load, promise.ttft_ms, promise.tpot_ms)
+        found = base if same else held(changed.load)
         if found is None or base is None:
             return Outcome(told=told, units=None, hourly=None, demand=float("inf"))
         rate = sized.step_requests_per_second * tps * found.requests_per_second / base.requests_per_second
@@ -62,16 +67,16 @@ def _all(offer: Offer, promise: Promise, demand: Demand, sized: Sized) -> Iterat
         hourly = None if offer.hourly_per_step is None else steps * offer.hourly_per_step
         return Outcome(told=told, units=steps * offer.units_per_step, hourly=hourly, demand=wanted)
 
-    def tokens(name: str, least: int, value: int) -> Sensitivity:
-        less, more = (max(least, round(value * factor)) for factor in (1 - OFF_BY, 1 + OFF_BY))
+    def tokens(name: str, value: int) -> Sensitivity:
+        less, more = (max(1, round(value * factor)) for factor in (1 - OFF_BY, 1 + OFF_BY))
         return Sensitivity(
             assumption=name.replace("_", " "),
             less=at(f"{less:,}", replace(demand, load=replace(load, **{name: less}))),
             more=at(f"{more:,}", replace(demand, load=replace(load, **{name: more}))),
         )
 
-    yield tokens("input_tokens", max(1, load.image_tokens), load.input_tokens)
-    yield tokens("output_tokens", 1, load.output_tokens)
+    yield tokens("input_tokens", load.input_tokens)
+    yield tokens("output_tokens", load.output_tokens)
     hits = (max(0.0, load.cache_hit - OFF_BY), min(MOST_CACHE_HIT, load.cache_hit + OFF_BY))
     fewer, more = (at(f"{hit:.0%}", replace(demand, load=replace(load, cache_hit=hit))) for hit in hits)
     yield Sensitivity(assumption="cache hit", less=fewer, more=more)

@@ -1,7 +1,7 @@
 """How much of an offer a load takes: steps, units, GPUs, machines and money."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Literal
 
@@ -90,10 +90,17 @@ class Offer:
     known: Mapping[str, Known] = field(default_factory=dict)
     """By tier, where it was measured or calibrated."""
 
+    image_tokens: int = 0
+    """Of the input of every request, where a role encodes images."""
+
     def answer(self, tier: str, load: Load) -> Performance | None:
         """Return what is known of a tier where the load is as good as the one it is known at."""
-        known = self.known.get(tier)
+        known, load = self.known.get(tier), self.with_image(load)
         return known.under(load) if known and known.holds(load) else None
+
+    def with_image(self, load: Load) -> Load:
+        """Return a load whose requests bring the image that this offer is for."""
+        return replace(load, image_tokens=min(self.image_tokens, load.input_tokens))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +135,7 @@ def size(
 
     What is known of a group goes before what is estimated.
     """
+    load = offer.with_image(load)
     held = known or best_within(offer.group, load, promise.ttft_ms, promise.tpot_ms)
     if held is None:
         return None

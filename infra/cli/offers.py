@@ -218,6 +218,7 @@ def _offer(
             name: sum(_machines(one, gpus) * count for one, gpus, count in placed if one.name == name)
             for name in dict.fromkeys(machine.name for machine, _, _ in placed)
         },
+        image_tokens=reference_load(model, roles).image_tokens,
         hourly_per_step=_price((_paid(one, gpus) * count, one.hourly) for one, gpus, count in placed),
         monthly_per_step=_price((_paid(one, gpus) * count, one.monthly) for one, gpus, count in placed),
         tiers={

@@ -57,6 +57,7 @@ def _entry(entry: Entry, answer: Answer) -> Json:
         "bottleneck": {"role": sized.held.bottleneck, "limit": sized.held.limit} if sized else None,
         "steps": sized.steps if sized else None,
         "units_per_step": one.offer.units_per_step,
+        "image_tokens": one.offer.image_tokens,
         **(_figures(entry.figures) if entry.figures else {}),
         "memory": [_memory(memory, answer.gib_error) for memory in entry.memory],
     }

@@ -98,7 +98,7 @@ def _over_time(chosen: Entry, logged: LoggedLoad, headroom: float) -> TrafficSiz
         told = logged.told(load)
         if told == logged.load:
             return base
-        held = best_within(offer.group, told, promise.ttft_ms, promise.tpot_ms)
+        held = best_within(offer.group, offer.with_image(told), promise.ttft_ms, promise.tpot_ms)
         return held.requests_per_second * offer.groups_per_step if held else base
 
     rate: float | StepRate = base if known else step_rate

@@ -59,6 +59,10 @@ def notes(answer: Answer) -> Iterator[str]:
             "LoRA: unverified. Nobody measured by how much adapters slow this group down; the figures have "
             "their memory (rank 16 each) and none of their time. Measure before you buy."
         )
+    images = {entry.alternative.template: entry.alternative.offer.image_tokens for entry in answer.entries}
+    for name, tokens in images.items():
+        if tokens:
+            yield f"{name} encodes images: of every request's input, {tokens:,} tokens are taken to be one."
     for name, why in answer.left_out.items():
         yield f"Left out: {name}: {why}"
 

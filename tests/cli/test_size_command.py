@@ -100,6 +100,17 @@ def test_the_slowest_role_is_named_with_what_it_runs_out_of() -> None:
     assert f"{found['role']}: {found['limit']}" in run(*args).stdout
 
 
+def test_a_role_that_encodes_has_an_image_to_encode() -> None:
+    """Where a role encodes images, every request is taken to bring one, and the answer says so."""
+    args = ("--model", "qwen3-vl-32b", *LOAD)
+    found = document(*args)
+    images = {one["template"]: one["image_tokens"] for one in found["alternatives"]}  # type: ignore[attr-defined]
+
+    assert images["l40s-h100-h20-epd"] == 1024
+    assert images["h20-single"] == 0
+    assert "1,024 tokens are taken to be one" in run(*args).stdout
+
+
 def test_a_price_that_nobody_gave_is_not_zero() -> None:
     """H20 machines have no public price: n/a without a stack's."""
     table = run(*QWEN, "--template", "h20-single").stdout
