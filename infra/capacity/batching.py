@@ -11,7 +11,7 @@ from infra.capacity.fitted import Constants
 from infra.capacity.group import RoleEngine
 from infra.capacity.load import Load
 from infra.capacity.queueing import Queue
-from infra.capacity.state import State
+from infra.capacity.state import State, States
 
 _ROUNDS = 12
 _CLOSE = 1e-4
@@ -20,44 +20,47 @@ _FULL = 0.999
 """From this share of the room on, memory is what more requests would need."""
 
 
-def together(engine: RoleEngine, load: Load, concurrency: float, factor: float) -> State:
-    """Return a group whose engines both read prompts and write answers.
+def together(engine: RoleEngine, load: Load, factor: float) -> States:
+    """Return the states of a group whose engines both read prompts and write answers.
 
     `factor` is by how much adapters slow each step down.
     """
     batches = virtual_ranks(engine)
     space = room(engine, load)
-    here = concurrency / batches
-    running = min(here, space)
     step = _Step(engine, load, factor)
     later = max(1, load.output_tokens - 1)
-    waiting_steps, mean, own_ms = 1.0, _Mean(0.0, 0.0, 0.0, 0.0), 0.0
-    for _ in range(_ROUNDS):
-        decoding = max(1.0, running * later / (later + waiting_steps))
-        mean = step.mean(decoding, running / (later + waiting_steps))
-        own_ms = step.chunks * step.mixed_ms(decoding, (1 + mean.prompts) / step.chunks)
-        before, waiting_steps = waiting_steps, max(1.0, (mean.residual_ms + own_ms) / mean.ms)
-        if abs(waiting_steps - before) < _CLOSE * (later + before):
-            break
     arriving = arriving_ms(engine.constants, load.input_tokens)
-    unhindered = arriving + mean.residual_ms + own_ms
-    # Little's law: whoever neither runs nor arrives waits in front.
-    ttft = max(unhindered, here * mean.ms / mean.prompts - later * mean.ms)
-    prompt_ms = step.prompt_ms(running)
-    return State(
-        ttft_ms=ttft,
-        tpot_ms=mean.ms,
-        rate_per_ms=batches * here / (ttft + later * mean.ms),
-        running=running * batches,
-        bottleneck="serve",
-        limit="memory" if here >= space * _FULL else "compute" if mean.mixed_share > 0.5 else "bandwidth",
-        unhindered_ms=unhindered,
-        residual_ms=mean.residual_ms,
-        queues=(
-            Queue(service_ms=prompt_ms, servers=batches),
-            Queue(service_ms=unhindered + later * mean.ms, servers=batches * space),
-        ),
-    )
+
+    def at(concurrency: float) -> State:
+        here = concurrency / batches
+        running = min(here, space)
+        waiting_steps, mean, own_ms = 1.0, _Mean(0.0, 0.0, 0.0, 0.0), 0.0
+        for _ in range(_ROUNDS):
+            decoding = max(1.0, running * later / (later + waiting_steps))
+            mean = step.mean(decoding, running / (later + waiting_steps))
+            own_ms = step.chunks * step.mixed_ms(decoding, (1 + mean.prompts) / step.chunks)
+            before, waiting_steps = waiting_steps, max(1.0, (mean.residual_ms + own_ms) / mean.ms)
+            if abs(waiting_steps - before) < _CLOSE * (later + before):
+                break
+        unhindered = arriving + mean.residual_ms + own_ms
+        # Little's law: whoever neither runs nor arrives waits in front.
+        ttft = max(unhindered, here * mean.ms / mean.prompts - later * mean.ms)
+        return State(
+            ttft_ms=ttft,
+            tpot_ms=mean.ms,
+            rate_per_ms=batches * here / (ttft + later * mean.ms),
+            running=running * batches,
+            bottleneck="serve",
+            limit="memory" if here >= space * _FULL else "compute" if mean.mixed_share > 0.5 else "bandwidth",
+            unhindered_ms=unhindered,
+            residual_ms=mean.residual_ms,
+            queues=(
+                Queue(service_ms=step.prompt_ms(running), servers=batches),
+                Queue(service_ms=unhindered + later * mean.ms, servers=batches * space),
+            ),
+        )
+
+    return at
 
 
 def virtual_ranks(engine: RoleEngine) -> int:

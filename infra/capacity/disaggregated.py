@@ -12,7 +12,7 @@ from infra.capacity.group import Group, RoleEngine
 from infra.capacity.load import Load
 from infra.capacity.queueing import Queue, waits
 from infra.capacity.solving import crossing
-from infra.capacity.state import State
+from infra.capacity.state import State, States
 
 POOL_BUSY_SHARE = 0.9
 """Load up to which a pool's line stays short; no public rows tell it, so it is chosen."""
@@ -20,8 +20,8 @@ _CLOSE = 1e-4
 _ROUNDS = 6
 
 
-def apart(group: Group, load: Load, concurrency: float, factor: float) -> State:
-    """Return a group whose prompts and answers, and maybe images, have engines of their own.
+def apart(group: Group, load: Load, factor: float) -> States:
+    """Return the states of a group whose prompts and answers, and maybe images, have engines of their own.
 
     The first token comes from the decode engine, after the prompt's KV cache has reached it.
     """
@@ -29,48 +29,48 @@ def apart(group: Group, load: Load, concurrency: float, factor: float) -> State:
     batches, space = virtual_ranks(decode), room(decode, load)
     later = max(1, load.output_tokens - 1)
     pools = _pools(group, load, factor)
+    lines_of_pools = tuple(pools.values())
+    full_ms = plain_step_ms(decode, load, space, factor)
     limits = {role: POOL_BUSY_SHARE * queue.servers / queue.service_ms for role, queue in pools.items()}
-    limits["decode"] = batches * space / (later * plain_step_ms(decode, load, space, factor))
+    limits["decode"] = batches * space / (later * full_ms)
     most = min(limits.values())
-    before_decode = sum(queue.service_ms for queue in pools.values())
+    bottleneck = min(limits, key=lambda role: limits[role])
+    before_decode = sum(queue.service_ms for queue in lines_of_pools)
     before_decode += group.roles["prefill"].transfer_ms_per_token * load.input_tokens
     before_decode += arriving_ms(decode.constants, load.input_tokens)
 
-    def step_ms(rate: float) -> float:
-        """Return the step of as many sequences as a rate keeps busy, found from a full batch down."""
-        step = plain_step_ms(decode, load, space, factor)
-        for _ in range(_ROUNDS):
-            step = plain_step_ms(decode, load, min(space, max(1.0, rate * later * step / batches)), factor)
-        return step
-
     def times(rate: float) -> tuple[float, float, float]:
         """Return the step, the time to first token without lines, and the time in lines."""
-        step = step_ms(rate)
+        step = full_ms
+        for _ in range(_ROUNDS):
+            step = plain_step_ms(decode, load, min(space, max(1.0, rate * later * step / batches)), factor)
         # The rest of one step on average, and a whole one.
-        return step, before_decode + 1.5 * step, waits(tuple(pools.values()), rate).mean_ms
+        return step, before_decode + 1.5 * step, waits(lines_of_pools, rate).mean_ms
 
-    def in_flight(rate: float) -> float:
+    def at(concurrency: float) -> State:
+        def in_flight(rate: float) -> float:
+            step, unhindered, lines = times(rate)
+            return rate * (unhindered + lines + later * step) - concurrency
+
+        rate = crossing(in_flight, 0.0, most, _CLOSE)
         step, unhindered, lines = times(rate)
-        return rate * (unhindered + lines + later * step) - concurrency
+        # Requests beyond what the slowest role can take wait in front of it.
+        ttft = max(unhindered + lines, concurrency / rate - later * step)
+        running = min(batches * space, rate * later * step)
+        full = running >= batches * space * 0.999
+        return State(
+            ttft_ms=ttft,
+            tpot_ms=step,
+            rate_per_ms=concurrency / (ttft + later * step),
+            running=running,
+            bottleneck=bottleneck,
+            limit="compute" if bottleneck != "decode" else "memory" if full else "bandwidth",
+            unhindered_ms=unhindered,
+            residual_ms=step / 2,
+            queues=(*lines_of_pools, Queue(service_ms=later * step, servers=batches * space)),
+        )
 
-    rate = crossing(in_flight, 0.0, most, _CLOSE)
-    step, unhindered, lines = times(rate)
-    # Requests beyond what the slowest role can take wait in front of it.
-    ttft = max(unhindered + lines, concurrency / rate - later * step)
-    running = min(batches * space, rate * later * step)
-    bottleneck = min(limits, key=lambda role: limits[role])
-    full = running >= batches * space * 0.999
-    return State(
-        ttft_ms=ttft,
-        tpot_ms=step,
-        rate_per_ms=concurrency / (ttft + later * step),
-        running=running,
-        bottleneck=bottleneck,
-        limit="compute" if bottleneck != "decode" else "memory" if full else "bandwidth",
-        unhindered_ms=unhindered,
-        residual_ms=step / 2,
-        queues=(*pools.values(), Queue(service_ms=later * step, servers=batches * space)),
-    )
+    return at
 
 
 def _pools(group: Group, load: Load, factor: float) -> dict[str, Queue]:

@@ -12,7 +12,7 @@ from infra.capacity.group import Group
 from infra.capacity.load import Load
 from infra.capacity.queueing import waits
 from infra.capacity.solving import crossing
-from infra.capacity.state import State
+from infra.capacity.state import State, States
 from infra.capacity.steps import Provenance
 
 MOST_CONCURRENCY = 4096
@@ -62,7 +62,7 @@ class OpenLoop:
 
 def perform(group: Group, load: Load, concurrency: int) -> Performance:
     """Return what a group does with that many requests in flight; `concurrency` is at least 1."""
-    found = _state(group, load, concurrency)
+    found = _states(group, load)(concurrency)
     requests_per_second = found.rate_per_ms * 1000
     return Performance(
         concurrency=concurrency,
@@ -81,13 +81,12 @@ def perform(group: Group, load: Load, concurrency: int) -> Performance:
 def under_rate(group: Group, load: Load, requests_per_second: float) -> OpenLoop | None:
     """Return what callers see at a rate; None where the group cannot keep up with it."""
     wanted = requests_per_second / 1000
-    most = _state(group, load, MOST_CONCURRENCY).rate_per_ms
+    state = _states(group, load)
+    most = state(MOST_CONCURRENCY).rate_per_ms
     if wanted <= 0 or wanted >= most:
         return None
-    concurrency = crossing(
-        lambda held: _state(group, load, held).rate_per_ms / wanted - 1, 1e-3, MOST_CONCURRENCY, _CLOSE
-    )
-    found = _state(group, load, concurrency)
+    concurrency = crossing(lambda held: state(held).rate_per_ms / wanted - 1, 1e-3, MOST_CONCURRENCY, _CLOSE)
+    found = state(concurrency)
     lines = waits(found.queues, wanted)
     at = found.unhindered_ms
 
@@ -113,16 +112,18 @@ def best_within(group: Group, load: Load, ttft_ms: float, tpot_ms: float) -> Per
     Of the largest load that keeps them it takes off what brings next to nothing but waiting.
     """
 
+    state = _states(group, load)
+
     def kept(concurrency: int) -> bool:
-        found = _state(group, load, concurrency)
+        found = state(concurrency)
         slower = 1 + TPOT_MARGIN * provenance_of(group, load, concurrency).tpot_error
         return found.ttft_ms <= ttft_ms and found.tpot_ms * slower <= tpot_ms
 
     most = largest(kept)
     if not most:
         return None
-    enough = NEARLY_ALL * _state(group, load, most).rate_per_ms
-    fewer = largest(lambda concurrency: _state(group, load, concurrency).rate_per_ms < enough)
+    enough = NEARLY_ALL * state(most).rate_per_ms
+    fewer = largest(lambda concurrency: state(concurrency).rate_per_ms < enough)
     return perform(group, load, min(most, fewer + 1))
 
 
@@ -156,13 +157,16 @@ def provenance_of(group: Group, load: Load, concurrency: float) -> Provenance:
     )
 
 
-def _state(group: Group, load: Load, concurrency: float) -> State:
+def _states(group: Group, load: Load) -> States:
     factor = (group.lora_factor or 1.0) if load.adapters else 1.0
     if "serve" in group.roles:
-        found = together(group.roles["serve"], load, concurrency, factor)
+        plain = together(group.roles["serve"], load, factor)
     else:
-        found = apart(group, load, concurrency, factor)
-    return _calibrated(found, group.calibration, load, concurrency) if group.calibration else found
+        plain = apart(group, load, factor)
+    known = group.calibration
+    if known is None:
+        return plain
+    return lambda concurrency: _calibrated(plain(concurrency), known, load, concurrency)
 
 
 def _calibrated(found: State, known: Calibration, load: Load, concurrency: float) -> State:

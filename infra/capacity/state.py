@@ -1,5 +1,6 @@
 """What the kinds of groups have in common once their steady state is found."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from infra.capacity.queueing import Queue
@@ -24,3 +25,7 @@ class State:
     """Of that, the mean wait for the current step to end; evenly spread from nothing to twice that."""
     queues: tuple[Queue, ...]
     """Lines that requests wait in when they come at random."""
+
+
+States = Callable[[float], State]
+"""The state of a group under one load, by the requests in flight."""
