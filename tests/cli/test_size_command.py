@@ -2,7 +2,9 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -20,11 +22,11 @@ def run(*args: str) -> Result:
     return CliRunner().invoke(app, ["size", "--root", str(ROOT), *args])
 
 
-def document(*args: str) -> dict[str, object]:
+def document(*args: str) -> dict[str, Any]:
     """Return the answer as JSON."""
     result = run(*args, "--format", "json")
     assert result.exit_code == 0, result.stderr
-    found: dict[str, object] = json.loads(result.stdout)
+    found: dict[str, Any] = json.loads(result.stdout)
     return found
 
 
@@ -55,16 +57,15 @@ def test_every_tier_of_a_template() -> None:
     """With a template, every tier is compared, and the asked one is chosen."""
     found = document(*QWEN, "--template", "h20-single", "--tier", "economy")
 
-    assert [one["tier"] for one in found["alternatives"]] == ["fast", "balanced", "economy"]  # type: ignore[attr-defined]
+    assert [one["tier"] for one in found["alternatives"]] == ["fast", "balanced", "economy"]
     assert found["chosen"] == {"template": "h20-single", "tier": "economy"}
 
 
 def test_every_template_of_a_model() -> None:
     """Without a template, all that serve the model are compared, and those that cannot are said to be."""
     found = document(*QWEN)
-    compared = {one["template"] for one in found["alternatives"]}  # type: ignore[attr-defined]
+    compared = {one["template"] for one in found["alternatives"]}
     left_out = found["left_out"]
-    assert isinstance(left_out, dict)
 
     assert compared | set(left_out) == {path.stem for path in (ROOT / "templates").glob("*.yaml")}
     assert "GiB more than there is" in left_out["l40s-single"]
@@ -93,7 +94,7 @@ def test_every_number_says_how_far_to_trust_it() -> None:
 def test_the_slowest_role_is_named_with_what_it_runs_out_of() -> None:
     """Of roles apart one sets the rate, and the table shows which."""
     args = (*QWEN, "--template", "h20-h200-pd", *PROD)
-    found = document(*args)["alternatives"][0]["bottleneck"]  # type: ignore[index]
+    found = document(*args)["alternatives"][0]["bottleneck"]
 
     assert found["role"] in ("prefill", "decode")
     assert found["limit"] in ("memory", "bandwidth", "compute")
@@ -104,7 +105,7 @@ def test_a_role_that_encodes_has_an_image_to_encode() -> None:
     """Where a role encodes images, every request is taken to bring one, and the answer says so."""
     args = ("--model", "qwen3-vl-32b", *LOAD)
     found = document(*args)
-    images = {one["template"]: one["image_tokens"] for one in found["alternatives"]}  # type: ignore[attr-defined]
+    images = {one["template"]: one["image_tokens"] for one in found["alternatives"]}
 
     assert images["l40s-h100-h20-epd"] == 1024
     assert images["h20-single"] == 0
@@ -114,7 +115,7 @@ def test_a_role_that_encodes_has_an_image_to_encode() -> None:
 def test_a_price_that_nobody_gave_is_not_zero() -> None:
     """H20 machines have no public price: n/a without a stack's."""
     table = run(*QWEN, "--template", "h20-single").stdout
-    first = document(*QWEN, "--template", "h20-single")["alternatives"][0]  # type: ignore[index]
+    first = document(*QWEN, "--template", "h20-single")["alternatives"][0]
 
     assert table.splitlines()[0].endswith(", n/a per hour")
     assert set(first["cost"].values()) == {None}
@@ -133,7 +134,6 @@ def test_adapters_are_not_free() -> None:
 def test_what_matters_most_comes_first() -> None:
     """Assumptions are in order of how far they move the answer."""
     found = document(*QWEN, "--template", "h100-single", *PROD)["sensitivities"]
-    assert isinstance(found, list)
     spreads = [one["spread_steps"] for one in found]
 
     assert len(found) == 5
@@ -212,7 +212,7 @@ def test_a_load_of_next_to_nothing_takes_a_step() -> None:
         *("--requests-per-second", "0.0001", "--input", "1", "--output", "1"),
     )
 
-    assert [one["steps"] for one in found["alternatives"]] == [1, 1, 1]  # type: ignore[attr-defined]
+    assert [one["steps"] for one in found["alternatives"]] == [1, 1, 1]
 
 
 def test_a_page_needs_no_question(tmp_path: Path) -> None:
@@ -231,3 +231,35 @@ def test_without_a_page_a_model_is_needed() -> None:
 
     assert result.exit_code == 1
     assert result.stderr.startswith("modelunits: --model: is needed; allowed: deepseek-r1, ")
+
+
+def test_rows_of_a_template_s_table_count(tmp_path: Path) -> None:
+    """A tier of another name promises what its row says, and a measured row is the answer near its load."""
+    shutil.copy(ROOT / "Pulumi.yaml", tmp_path)
+    (tmp_path / "templates").mkdir()
+    text = (ROOT / "templates/h100-single.yaml").read_text()
+    row = 'ttft_ms: 900, tpot_ms: 40, concurrency: 24, tps: 6600, label: {label}, source: "bench.json"'
+    rows = {"balanced": "measured", "night": "estimated"}
+    lines = [f"    {tier}: {{{row.format(label=label)}}}" for tier, label in rows.items()]
+    table = "\n".join(("\nperformance:", "  qwen3-32b:", *lines, ""))
+    (tmp_path / "templates/mine.yaml").write_text(text[: text.index("\nperformance:")] + table)
+
+    def asked(*args: str) -> dict[str | None, dict[str, Any]]:
+        load = ("--requests-per-second", "12", "--output", "300", *args)
+        options = ("--root", str(tmp_path), "--model", "qwen3-32b", "--template", "mine", "--format", "json")
+        found = json.loads(CliRunner().invoke(app, ["size", *options, *load]).stdout)
+        return {one["tier"]: one for one in found["alternatives"]}
+
+    near, far = asked("--input", "3100"), asked("--input", "6000")
+
+    assert near["night"]["promise"] == {"ttft_ms": 900, "tpot_ms": 40}
+    assert near["night"]["ttft_ms"]["label"] == "estimated"
+    assert near["balanced"]["ttft_ms"] == {
+        "value": 900,
+        "low": pytest.approx(810),
+        "high": pytest.approx(990),
+        "label": "measured",
+        "expected_error": 0.1,
+    }
+    assert near["balanced"]["step"]["total_tps"]["value"] == 6600
+    assert far["balanced"]["ttft_ms"]["label"] == "estimated"
