@@ -1,8 +1,7 @@
-"""From the catalog, a template's file and an environment's prices to what the calculator takes."""
+"""From a template's file, the catalog's facts and a market's prices to what the calculator takes."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from infra.capacity.calibration import Calibration
 from infra.capacity.facts import group_of
@@ -11,43 +10,18 @@ from infra.capacity.serving import misfits
 from infra.capacity.sizing import TIERS, Known, Offer, Promise
 from infra.capacity.tables import reference_load
 from infra.catalog.curves import load_curves
-from infra.catalog.load import load_catalog
-from infra.catalog.model import Catalog, Gpu, Model
-from infra.plan.machines import machines_of
+from infra.catalog.model import Model
+from infra.cli.market import Market, PricedMachine
 from infra.plan.memory import GPU_MEMORY_UTILIZATION
 from infra.plan.packing import instances_per_machine, machines_per_instance
 from infra.plan.units import step_units
-from infra.problems import SpecError
 from infra.spec.base import CATALOG_NAME
 from infra.spec.files import Files
-from infra.spec.load import load_environment
 from infra.spec.template import ROLES_OF_SHAPE, Template
 from infra.spec.validate import validate
 
 ADAPTER_RANK = 16
 """Of adapters that are only counted: vLLM's default of max-lora-rank."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PricedMachine:
-    """A type of GPU server, with what one whole machine costs; None where that is not known."""
-
-    name: str
-    gpu: Gpu
-    gpus: int
-    network_gbit_per_s: float
-    hourly: float | None
-    monthly: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Market:
-    """Machines that may be used, and their prices."""
-
-    name: str
-    """Where they are: a stack, or the catalog."""
-    currency: str
-    machines: Mapping[str, PricedMachine]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,56 +34,6 @@ class Candidate:
     """None where it cannot serve the model."""
     reasons: tuple[str, ...]
     """Why it cannot."""
-
-
-def catalog_market(catalog: Catalog | None = None) -> Market:
-    """Return the catalog's machines at their lowest public on-demand prices."""
-    catalog = catalog or load_catalog()
-    return Market(
-        name="the catalog",
-        currency="USD",
-        machines={
-            name: PricedMachine(
-                name=name,
-                gpu=catalog.gpus[machine.gpu],
-                gpus=machine.gpus,
-                network_gbit_per_s=machine.network_gbit_per_s,
-                hourly=machine.hourly_usd,
-                monthly=None,
-            )
-            for name, machine in catalog.machines.items()
-        },
-    )
-
-
-def stack_market(root: Path, stack: str, catalog: Catalog | None = None) -> Market:
-    """Return a stack's machines at its own prices.
-
-    Raises:
-        SpecError: the stack, or a machine of it, cannot be used.
-    """
-    files = Files(root)
-    environment = load_environment(files, stack)
-    if environment is None:
-        raise SpecError(files.problems)
-    machines, problems = machines_of(stack, environment, catalog or load_catalog())
-    if problems:
-        raise SpecError(problems)
-    return Market(
-        name=f"stack {stack}",
-        currency=environment.value.prices.currency,
-        machines={
-            name: PricedMachine(
-                name=name,
-                gpu=machine.gpu,
-                gpus=machine.gpus,
-                network_gbit_per_s=machine.network_gbit_per_s,
-                hourly=machine.hourly_price,
-                monthly=machine.monthly_price,
-            )
-            for name, machine in machines.items()
-        },
-    )
 
 
 def template_names(files: Files) -> tuple[str, ...]:

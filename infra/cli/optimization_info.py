@@ -9,7 +9,8 @@ import typer
 from infra.catalog.load import load_catalog
 from infra.catalog.model import Model
 from infra.cli.arguments import Root, fail_with
-from infra.cli.offers import Market, candidate, catalog_market, read_template, stack_market, template_names
+from infra.cli.market import Market, catalog_market, stack_market
+from infra.cli.offers import candidate, read_template, template_names
 from infra.plan.units import chunk
 from infra.problems import SpecError, allowed
 from infra.spec.files import Files

@@ -8,7 +8,8 @@ from infra.capacity.serving import misfits
 from infra.capacity.tables import Row, performance_rows
 from infra.catalog.curves import load_curves
 from infra.catalog.load import load_catalog
-from infra.cli.offers import Market, calibration_of, role_stacks
+from infra.cli.market import Market
+from infra.cli.offers import calibration_of, role_stacks
 from infra.spec.files import Files
 from infra.spec.template import Performance, Template
 

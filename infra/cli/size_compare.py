@@ -9,7 +9,8 @@ from infra.capacity.sensitivity import sensitivities
 from infra.capacity.serving import role_memories, too_long
 from infra.capacity.sizing import Offer, Promise
 from infra.catalog.model import Model
-from infra.cli.offers import ADAPTER_RANK, Candidate, Market, candidate
+from infra.cli.market import Market
+from infra.cli.offers import ADAPTER_RANK, Candidate, candidate
 from infra.cli.size_answer import Answer, Entry, figures
 from infra.problems import allowed
 from infra.spec.files import Files

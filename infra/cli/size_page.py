@@ -10,15 +10,8 @@ from infra.capacity.load import REFERENCE_LOAD
 from infra.catalog.load import load_catalog
 from infra.catalog.model import Model
 from infra.cli.arguments import fail_with
-from infra.cli.offers import (
-    Candidate,
-    Market,
-    candidate,
-    catalog_market,
-    read_template,
-    stack_market,
-    template_names,
-)
+from infra.cli.market import Market, catalog_market, stack_market
+from infra.cli.offers import Candidate, candidate, read_template, template_names
 from infra.cli.size_check import Wanted
 from infra.page.check import fields, problems
 from infra.page.offers import Asked, Listed, Offers

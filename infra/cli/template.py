@@ -7,7 +7,8 @@ import typer
 from rich.console import Console
 
 from infra.cli.arguments import Root, fail, fail_with
-from infra.cli.offers import catalog_market, read_template, template_names
+from infra.cli.market import catalog_market
+from infra.cli.offers import read_template, template_names
 from infra.cli.performance_text import Tables, filled, with_tables
 from infra.cli.size_print import PIPE_WIDTH
 from infra.cli.terminal import terminal
