@@ -37,7 +37,9 @@ def size_page(
         fail_with(SpecError({*error.problems, *project.problems}))
     if project.problems:
         fail_with(SpecError(project.problems))
-    offers = page_offers({name: value for name, value in read.items() if value}, market, stack)
+    offers = page_offers({name: value for name, value in read.items() if value}, market, stack, project)
+    if project.problems:
+        fail_with(SpecError(project.problems))
     complaints = list(_wrong(offers, model, template, wanted))
     asked = None if complaints else _first_question(offers, model, template, wanted)
     if asked is not None:
@@ -59,9 +61,17 @@ def size_page(
     typer.echo(f"{file}: {len(offers.models)} models, {len(text) / 1e6:.1f} MB")
 
 
-def page_offers(templates: Mapping[str, Template], market: Market, stack: str | None) -> Offers:
-    """Return what a page can be asked: models that no template serves are not among it."""
-    models = {model.name: dict(_listed(model, templates, market)) for model in load_catalog().models.values()}
+def page_offers(
+    templates: Mapping[str, Template], market: Market, stack: str | None, project: Files
+) -> Offers:
+    """Return what a page can be asked, measured runs of the project included.
+
+    Models that no template serves are not among it.
+    """
+    models = {
+        model.name: dict(_listed(model, templates, market, project))
+        for model in load_catalog().models.values()
+    }
     return Offers(
         currency=market.currency,
         stack=stack,
@@ -69,9 +79,11 @@ def page_offers(templates: Mapping[str, Template], market: Market, stack: str | 
     )
 
 
-def _listed(model: Model, templates: Mapping[str, Template], market: Market) -> Iterator[tuple[str, Listed]]:
+def _listed(
+    model: Model, templates: Mapping[str, Template], market: Market, project: Files
+) -> Iterator[tuple[str, Listed]]:
     for name, template in templates.items():
-        found = candidate(name, template, model, market)
+        found = candidate(name, template, model, market, project=project)
         if found.offer is not None:
             yield name, Listed(offer=found.offer, longest_tokens=_longest(model, found))
 

@@ -7,7 +7,17 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from infra.capacity.load import Load
+from infra.capacity.sizing import TIERS
+from infra.capacity.sizing import size as size_of
+from infra.catalog.load import load_catalog
 from infra.cli.main import app
+from infra.cli.market import catalog_market
+from infra.cli.offers import candidate, read_template
+from infra.cli.size_page import page_offers
+from infra.page.offers import Offers
+from infra.page.values import from_json, to_json
+from infra.spec.files import Files
 
 ROOT = Path(__file__).parents[2]
 RUNS = ROOT / "tests" / "calibration" / "example"
@@ -47,6 +57,24 @@ def test_numbers_are_calibrated_where_runs_were_measured(project: Path) -> None:
     assert after[0] == "calibrated"
     assert after[1] < before[1]
     assert (before[0], other[0]) == ("estimated", "estimated")
+
+
+def test_the_page_knows_what_was_measured(project: Path) -> None:
+    """What a page carries is calibrated too, and says the same as here once it is read there."""
+    files, market = Files(project), catalog_market()
+    template = read_template(files, "h100-single")
+    assert template is not None
+    carried = to_json(page_offers({"h100-single": template}, market, None, files))
+    there = from_json(json.loads(json.dumps(carried)))
+    assert isinstance(there, Offers)
+    offer = there.models["qwen3-32b"]["h100-single"].offer
+    here = candidate("h100-single", template, load_catalog().models["qwen3-32b"], market, project=files).offer
+    assert here is not None
+    sized = size_of(offer, Load(), TIERS["balanced"], 12, 1.0)
+
+    assert sized == size_of(here, Load(), TIERS["balanced"], 12, 1.0)
+    assert sized is not None
+    assert sized.held.provenance.label == "calibrated"
 
 
 def test_runs_of_another_engine_are_a_problem(project: Path, tmp_path: Path) -> None:
