@@ -23,6 +23,8 @@ from aiconfigurator_core.sdk.perf_database import get_database_view  # noqa: E40
 CONFIGURATIONS = Path(aiconfigurator_core.__file__).with_name("model_configs")
 DECODE_ONLY_TOKENS = 256
 """Up to here a step's tokens are one of each sequence, and each needs its logits; beyond, prompts fill it."""
+CAPTURED_TOKENS = 512
+"""The largest step that vLLM captures in a CUDA graph by default."""
 SHORT_CONTEXT, LONG_CONTEXT = 256, 65536
 SMALL_SHARE = 0.1
 """Of a point's time, what may come from formulas and still count as measured."""
@@ -44,13 +46,18 @@ def grid(job: dict, axes: dict) -> dict:
     """Return the parts of a step over the axes, in milliseconds, each point with its provenance."""
     engine = _engine(job, "bfloat16")
     attention = _attention_names(engine)
+    captured, looking = engine, attention
+    if _in_blocks(job):
+        captured = _engine(job | {"model": job["dense_model"], "gemm_precision": "fp8"}, "bfloat16")
+        looking = _attention_names(captured)
     dense, sent = [], []
     for tokens in axes["tokens"]:
+        steps, apart = (captured, looking) if tokens <= CAPTURED_TOKENS else (engine, attention)
         if tokens <= DECODE_ONLY_TOKENS:
-            ops = _decode(engine, tokens, SHORT_CONTEXT)
+            ops = _decode(steps, tokens, SHORT_CONTEXT)
         else:
-            ops = _prefill(engine, tokens, 0)
-        rest = {name: op for name, op in ops.items() if name not in attention}
+            ops = _prefill(steps, tokens, 0)
+        rest = {name: op for name, op in ops.items() if name not in apart}
         dense.append(_point({name: op for name, op in rest.items() if not _communicates(name)}))
         sent.append(_point({name: op for name, op in rest.items() if _communicates(name)}))
     prefill = [
@@ -83,8 +90,17 @@ def _configured(name: str) -> str:
     return str(folder)
 
 
-def _engine(job: dict, kv_dtype: str) -> object:
-    database = get_database_view(job["system"], "vllm", job["tables"], database_mode="HYBRID")
+def _in_blocks(job: dict) -> bool:
+    """Say whether a model's matrices are scaled in blocks.
+
+    The tables' times of such matrices are the host's for small steps: 0.06 ms (H100) or 0.17 ms (B200) each,
+    whatever their size. A CUDA graph does without the host, so those steps take the times of matrices with
+    one scale, which read as many bytes.
+    """
+    return str(_model(job, "bfloat16").config.gemm_quant_mode.name) == "fp8_block"
+
+
+def _model(job: dict, kv_dtype: str) -> object:
     ranks = job["tensor_parallel"] * job["data_parallel"]
     config = build_model_config(
         job["tensor_parallel"],
@@ -96,12 +112,16 @@ def _engine(job: dict, kv_dtype: str) -> object:
         gemm_quant_mode=job["gemm_precision"],
         moe_quant_mode=job["moe_precision"],
     )
-    name = _configured(job["model"])
-    model = get_model(name, config, "vllm")
+    return get_model(_configured(job["model"]), config, "vllm")
+
+
+def _engine(job: dict, kv_dtype: str) -> object:
+    database = get_database_view(job["system"], "vllm", job["tables"], database_mode="HYBRID")
+    model = _model(job, kv_dtype)
     root = getattr(database, "systems_root", None)
     spec = build_engine_spec_json(
         model,
-        model_path=name,
+        model_path=_configured(job["model"]),
         system=job["system"],
         backend="vllm",
         backend_version=job["tables"],

@@ -10,8 +10,8 @@ import re
 import subprocess
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator
-from itertools import groupby, product
+from collections.abc import Iterator, Sequence
+from itertools import groupby, pairwise, product
 from pathlib import Path
 
 from aiconfigurator_environment import aiconfigurator_python
@@ -47,6 +47,8 @@ CONFIGURATIONS: dict[str, tuple[str, str | None, str | None]] = {
     "llama-3.3-70b-fp8": ("nvidia/Llama-3.1-70B-Instruct-FP8", None, None),
     "qwen3-coder-480b-a35b-fp8": ("Qwen/Qwen3-Coder-480B-A35B-Instruct", "fp8_block", "fp8_block"),
 }
+SAME_BUT_ATTENTION = {"deepseek-ai/DeepSeek-V3.2": "deepseek-ai/DeepSeek-V3"}
+"""Models whose attention has tables in the published precision only."""
 SHORTEST_CONTEXT = 8192
 """A layout that cannot hold one sequence of this length is left out."""
 IMPLAUSIBLE = 8
@@ -137,14 +139,17 @@ def _layouts(model: Model) -> list[curves.Layout]:
     return found
 
 
-def _implausible(model: Model, layout: curves.Layout, shortest_ms: float) -> str | None:
-    """Say that the shortest step takes far longer than reading all weights; some tables are filled so."""
+def _implausible(model: Model, layout: curves.Layout, times_ms: Sequence[float]) -> str | None:
+    """Say that steps take far longer than can be; some tables are filled so."""
     gpu, tensor, data, _ = layout
     held = weight_bytes(model).total / tensor / data
     reading_ms = held / (load_catalog().gpus[gpu].bandwidth_gb_per_s * 1e6)
-    if shortest_ms <= IMPLAUSIBLE_MS + IMPLAUSIBLE * reading_ms:
-        return None
-    return f"the shortest step takes {shortest_ms:,.0f} ms, reading all weights {reading_ms:,.0f} ms"
+    if min(times_ms) > IMPLAUSIBLE_MS + IMPLAUSIBLE * reading_ms:
+        return f"the shortest step takes {min(times_ms):,.0f} ms, reading all weights {reading_ms:,.0f} ms"
+    for less, more in pairwise(times_ms):
+        if more > IMPLAUSIBLE * less:
+            return f"twice the tokens take {more:,.0f} ms instead of {less:,.0f} ms"
+    return None
 
 
 def _multiplies(gpu: Gpu, model: Model) -> bool:
@@ -167,6 +172,7 @@ def _job(model: Model, layout: curves.Layout) -> dict[str, object]:
         experts = MXFP4_ON_BLACKWELL
     return {
         "model": configuration,
+        "dense_model": SAME_BUT_ATTENTION.get(configuration, configuration),
         "system": system,
         "tables": tables,
         "tensor_parallel": tensor,
@@ -187,7 +193,7 @@ def _cited(model: Model) -> str:
 
 def _lines(model: Model, layout: curves.Layout, grid: dict[str, object]) -> str:
     """Return a layout's rows; none where the tables lack a kernel or cannot be right, which is said."""
-    error = grid.get("error") or _implausible(model, layout, min(ms for ms, _ in grid["compute"]))
+    error = grid.get("error") or _implausible(model, layout, [ms for ms, _ in grid["compute"]])
     if error:
         print(f"{model.name} on {layout}: {error}", file=sys.stderr, flush=True)
         return ""
