@@ -43,7 +43,10 @@ def apart(group: Group, load: Load, factor: float) -> States:
         """Return the step, the time to first token without lines, and the time in lines."""
         step = full_ms
         for _ in range(_ROUNDS):
-            step = plain_step_ms(decode, load, min(space, max(1.0, rate * later * step / batches)), factor)
+            before, here = step, min(space, max(1.0, rate * later * step / batches))
+            step = plain_step_ms(decode, load, here, factor)
+            if abs(step - before) < _CLOSE * step:
+                break
         # The rest of one step on average, and a whole one.
         return step, before_decode + 1.5 * step, waits(lines_of_pools, rate).mean_ms
 

@@ -40,14 +40,12 @@ def filled(template: Template, market: Market, project: Files) -> Filled:
     problems: list[str] = []
     for name, model in load_catalog().models.items():
         written = template.performance.get(name, {})
-        kept = {
-            tier: _written(row) for tier, row in written.items() if row.label in ("measured", "calibrated")
-        }
+        kept = {tier: _written(row) for tier, row in written.items() if row.label == "measured"}
         reasons = misfits(model, roles)
         measured = None if reasons else calibration_of(project, template, model, roles)
         rows = performance_rows(model, load_curves(name), roles, template.default_tier, measured)
         made = {row.tier: _made(row) for row in rows}
-        better = {tier: row for tier, row in made.items() if row["label"] in ("measured", "calibrated")}
+        better = {tier: row for tier, row in made.items() if row["label"] == "calibrated"}
         table = made | kept | better
         if template.default_tier in table:
             tables[name] = table
@@ -78,7 +76,8 @@ def _made(row: Row) -> Values:
         "tpot_ms": row.tpot_ms,
         "concurrency": row.concurrency,
         "tps": row.tps,
-        "label": row.label,
+        # A tier's row is searched for, so it is no measured run itself.
+        "label": "calibrated" if row.label == "measured" else row.label,
         "source": row.source,
     }
 

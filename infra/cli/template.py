@@ -32,7 +32,7 @@ def performance(
 ) -> None:
     """Show what a group of a template does for every model that it serves; exit code 1 if its table is stale.
 
-    Rows that are labelled measured or calibrated stay; all others are made anew.
+    Rows that are labelled measured stay; all others are made anew, from calibrations where there are any.
     """
     files = Files(root)
     names = template_names(files)
