@@ -22,15 +22,13 @@ from infra.catalog.curves import load_curves
 from infra.catalog.load import load_catalog
 from infra.catalog.model import Catalog, Model
 from infra.cli.arguments import Root, fail, fail_with
+from infra.cli.market import catalog_market
+from infra.cli.offers import read_template, role_stacks, template_names
 from infra.cli.size_print import PIPE_WIDTH
 from infra.cli.template import refill
 from infra.plan.memory import GPU_MEMORY_UTILIZATION
 from infra.problems import SpecError, allowed
-from infra.spec.base import CATALOG_NAME
-from infra.spec.endpoint import EngineArg
 from infra.spec.files import Files
-from infra.spec.template import Role, Template
-from infra.spec.validate import validate
 
 
 def calibrate(
@@ -118,41 +116,21 @@ def _target(
             fail("--gpu: needs --engine-version, because no template says it")
         roles = {"serve": _engine(catalog, gpu or "", tensor_parallel)}
         return _of_roles(catalog.models[model], engine_version, roles)
-    known = files.named("templates", CATALOG_NAME)
-    if template not in known:
-        fail(f"--template: no template {template}; {allowed(known, template)}")
-    document = files.document(f"templates/{template}.yaml")
-    if document is None:
-        return None
-    value, problems = validate(Template, document)
-    files.problems.update(problems)
+    if template not in template_names(files):
+        fail(f"--template: no template {template}; {allowed(template_names(files), template)}")
+    value = read_template(files, template)
     if value is None:
         return None
-    roles = {role: _stack(catalog, template, role, one) for role, one in value.roles.items()}
-    return _of_roles(catalog.models[model], value.engine.version, roles)
+    market = catalog_market()
+    absent = sorted({role.machine for role in value.roles.values()} - set(market.machines))
+    if absent:
+        fail(f"--template: {template} needs {' and '.join(absent)}, which the catalog does not have")
+    return _of_roles(catalog.models[model], value.engine.version, role_stacks(value, market))
 
 
 def _of_roles(model: Model, engine_version: str, roles: Mapping[str, RoleStack]) -> Target:
     group = group_of(model, load_curves(model.name), roles)
     return Target(name=model.name, model=model, engine_version=engine_version, roles=roles, group=group)
-
-
-def _stack(catalog: Catalog, template: str, name: str, role: Role) -> RoleStack:
-    machine = catalog.machines.get(role.machine)
-    if machine is None:
-        fail(
-            f"--template: {template} needs machine {role.machine}, which the catalog does not have for {name}"
-        )
-    arguments: dict[str, EngineArg] = {"gpu-memory-utilization": GPU_MEMORY_UTILIZATION, **role.args}
-    return role_stack(
-        machine,
-        catalog.gpus[machine.gpu],
-        arguments,
-        count=role.count,
-        tensor_parallel=role.tensor_parallel,
-        pipeline_parallel=role.pipeline_parallel,
-        data_parallel=role.data_parallel,
-    )
 
 
 def _engine(catalog: Catalog, gpu: str, tensor_parallel: int) -> RoleStack:

@@ -24,7 +24,7 @@ def latency_plot(
     held = {name: sized.held for name, sized in tiers.items()}
     points = _latencies(
         offer.group,
-        load,
+        offer.with_image(load),
         upto=max([LEAST_DRAWN, *(2 * there.concurrency for there in held.values())]),
         highest_ttft_ms=max(promise.ttft_ms for promise in promises.values()),
     )
