@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 
 from infra.capacity.fitted import Constants
 
-OF_CURVES = (
+FREE = (
     "step_ms",
     "sequence_ms",
     "client_ms",
@@ -23,7 +23,6 @@ OF_CURVES = (
     "unpacking_factor",
     "launch_ms_per_layer",
 )
-OF_ROOFLINE = ("bandwidth_share", "flops_share", "roofline_step_ms", "layer_ms")
 START = Constants(
     step_ms=0.3,
     sequence_ms=0.01,
@@ -33,10 +32,6 @@ START = Constants(
     mixed_factor=1.0,
     unpacking_factor=1.0,
     launch_ms_per_layer=0.3,
-    bandwidth_share=0.8,
-    flops_share=0.5,
-    roofline_step_ms=1.0,
-    layer_ms=0.02,
 )
 """Plain guesses, so that what rows do not tell is not carried over from rows that were left out."""
 MOST_CONCURRENCY = 64
@@ -65,29 +60,20 @@ def main() -> int:
 
 
 def fit(rows: Sequence[Serving]) -> Constants:
-    """Return the constants that bring predictions nearest to rows: of curves, then of the roofline."""
-    of_curves = _nearest(rows, START, OF_CURVES, curves=True)
-    return _nearest(rows, of_curves, OF_ROOFLINE, curves=False)
-
-
-def _nearest(rows: Sequence[Serving], start: Constants, names: Sequence[str], *, curves: bool) -> Constants:
+    """Return the constants that bring predictions nearest to rows."""
     # What the rows do not tell stays as it is: dense models say nothing of unpacked experts.
-    at_start = loss(rows, start, curves=curves)
-    free = [
-        n
-        for n in names
-        if loss(rows, replace(start, **{n: 2 * getattr(start, n)}), curves=curves) != at_start
-    ]
+    at_start = loss(rows, START)
+    free = [n for n in FREE if loss(rows, replace(START, **{n: 2 * getattr(START, n)})) != at_start]
 
     def constants(logs: Sequence[float]) -> Constants:
         return replace(
-            start, **{name: float(f"{exp(value):.3g}") for name, value in zip(free, logs, strict=True)}
+            START, **{name: float(f"{exp(value):.3g}") for name, value in zip(free, logs, strict=True)}
         )
 
-    origin = [log(getattr(start, name)) for name in free]
+    origin = [log(getattr(START, name)) for name in free]
     corners = [[x + FIRST_STEP * (i == j) for j, x in enumerate(origin)] for i in range(len(origin))]
     found = minimize(
-        lambda logs: loss(rows, constants(logs), curves=curves),
+        lambda logs: loss(rows, constants(logs)),
         origin,
         method="Nelder-Mead",
         options={"maxfev": ROUNDS, "initial_simplex": [origin, *corners]},
@@ -95,11 +81,11 @@ def _nearest(rows: Sequence[Serving], start: Constants, names: Sequence[str], *,
     return constants(found.x)
 
 
-def loss(rows: Sequence[Serving], constants: Constants, *, curves: bool) -> float:
+def loss(rows: Sequence[Serving], constants: Constants) -> float:
     """Return the mean absolute logarithm of predicted over measured; TPOT counts twice."""
     total = 0.0
     for row in rows:
-        found = predict.__wrapped__(row, constants, curves=curves)
+        found = predict.__wrapped__(row, constants)
         if found is not None:
             total += abs(log(found.ttft_ms / row.measured.ttft_ms))
             total += 2 * abs(log(found.tpot_ms / row.measured.tpot_ms))

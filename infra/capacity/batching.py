@@ -34,17 +34,19 @@ def together(engine: RoleEngine, load: Load, factor: float) -> States:
     def at(concurrency: float) -> State:
         here = concurrency / batches
         running = min(here, space)
-        waiting_steps, mean, own_ms = 1.0, _Mean(0.0, 0.0, 0.0, 0.0), 0.0
+        waiting_steps, mean, own_ms, rest_ms = 1.0, _Mean(0.0, 0.0, 0.0, 0.0), 0.0, 0.0
         for _ in range(_ROUNDS):
             decoding = max(1.0, running * later / (later + waiting_steps))
             mean = step.mean(decoding, running / (later + waiting_steps))
             own_ms = step.chunks * step.mixed_ms(decoding, (1 + mean.prompts) / step.chunks)
-            before, waiting_steps = waiting_steps, max(1.0, (mean.residual_ms + own_ms) / mean.ms)
+            # A client of a closed loop sends when a step ends: it waits for the rest of the next one.
+            rest_ms = max(0.0, mean.ms - arriving)
+            before, waiting_steps = waiting_steps, max(1.0, (rest_ms + own_ms) / mean.ms)
             if abs(waiting_steps - before) < _CLOSE * (later + before):
                 break
         unhindered = arriving + mean.residual_ms + own_ms
         # Little's law: whoever neither runs nor arrives waits in front.
-        ttft = max(unhindered, here * mean.ms / mean.prompts - later * mean.ms)
+        ttft = max(arriving + rest_ms + own_ms, here * mean.ms / mean.prompts - later * mean.ms)
         return State(
             ttft_ms=ttft,
             tpot_ms=mean.ms,
@@ -114,7 +116,7 @@ class _Mean:
     mixed_share: float
     """Of the time, what goes into steps with prompts."""
     residual_ms: float
-    """Mean time until the step ends into which a request arrives."""
+    """Mean time until the step ends into which a request arrives that comes at random."""
 
 
 class _Step:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from infra.capacity.calibration import Calibration
-from infra.capacity.fitted import ERRORS, FITTED, NETWORK_SHARE, Constants
+from infra.capacity.fitted import ENCODER_FLOPS_SHARE, ERRORS, FITTED, NETWORK_SHARE, Constants
 from infra.capacity.group import Group, KvSpace, RoleEngine
 from infra.capacity.memory import kv_bytes
 from infra.capacity.roles import Instance, RoleStack, role_fit
@@ -63,7 +63,7 @@ def _engine(
         max_num_seqs=stack.most_sequences,
         max_num_batched_tokens=stack.most_batched_tokens,
         kv=kv,
-        encode_ms_per_token=_encode_ms_per_token(model, instance, constants),
+        encode_ms_per_token=_encode_ms_per_token(model, instance),
         constants=constants,
         transfer_ms_per_token=kv.bytes_per_token * copies / network_bytes_per_ms if sends else 0.0,
     )
@@ -99,13 +99,13 @@ def _kv_space(model: Model, role: str, stack: RoleStack, adapters_rank: tuple[in
     )
 
 
-def _encode_ms_per_token(model: Model, instance: Instance, constants: Constants) -> float:
+def _encode_ms_per_token(model: Model, instance: Instance) -> float:
     """Return the time to encode one token of an image: two operations for each weight and patch."""
     if model.vision is None:
         return 0.0
     patches = 4  # 2 x 2 patches make a token in every encoder listed
     weights = model.vision.weights_gib * _GIB / 2
-    operations_per_ms = constants.flops_share * instance.gpu.tflops["bf16"] * 1e9 * instance.tensor_parallel
+    operations_per_ms = ENCODER_FLOPS_SHARE * instance.gpu.tflops["bf16"] * 1e9 * instance.tensor_parallel
     return 2 * weights * patches / operations_per_ms
 
 

@@ -15,39 +15,46 @@ class Roofline:
     """Of all routed experts, per GPU."""
     expert_share: float = 1.0
     """Share of the routed experts that one token visits."""
-    token_operations: float
-    """Operations on weights for one token, per GPU."""
-    attention_operations: float
-    """Operations for one token to look at one other, per GPU, over the layers that look at everything."""
+    activation_bytes: float
+    """Read and written for one token between multiplications, per GPU."""
+    computing_ms: float
+    """Time to multiply one token with the weights that it meets."""
+    fixed_ms: float
+    """Time of a step that does nothing."""
+    sending_ms: float = 0.0
+    """Time to exchange one token's results between GPUs."""
+    sending_fixed_ms: float = 0.0
+    """And of an exchange of nothing."""
+    bytes_per_ms: float
+    attention_ms: float
+    """Time for one token to look at one other, over the layers that look at everything."""
     kv_bytes: float
     """Read for each token of context, per GPU, over the layers that look at everything."""
     windowed_share: float = 0.0
     """What layers that look back `window_tokens` only add, as a share of those."""
     window_tokens: int = 0
-    fixed_ms: float
-    """Time of a step that does nothing."""
-    sent_bytes: float = 0.0
-    """Sent by each GPU for one token."""
-    bytes_per_ms: float
-    operations_per_ms: float
-    attention_operations_per_ms: float
-    sent_bytes_per_ms: float
+    mixed_factor: float
+    launch_ms: float
+    """Both as in a curve."""
     provenance: Provenance
 
     def dense_ms(self, tokens: float, *, mixed: bool) -> float:
         """Return the time of all but attention for a step of that many tokens."""
         awake = 1 - (1 - self.expert_share) ** tokens if self.expert_bytes else 0.0
         reading = (self.weight_bytes + self.expert_bytes * awake) / self.bytes_per_ms
-        computing = tokens * self.token_operations / self.operations_per_ms
-        sending = tokens * self.sent_bytes / self.sent_bytes_per_ms
-        return max(reading, computing) + self.fixed_ms + sending
+        touching = tokens * self.activation_bytes / self.bytes_per_ms
+        kernels = max(reading, tokens * self.computing_ms) + touching + self.fixed_ms
+        sending = self.sending_fixed_ms + tokens * self.sending_ms
+        if mixed:
+            return max(self.launch_ms, kernels * self.mixed_factor + sending)
+        return kernels + sending
 
     def prefill_attention_ms(self, new_tokens: float, past_tokens: float) -> float:
         """Return the time in which new tokens look at each other and at the past ones of their prompt."""
         pairs = new_tokens * (past_tokens + new_tokens / 2)
         windowed = new_tokens * min(self.window_tokens, past_tokens + new_tokens / 2)
         weighted = pairs + self.windowed_share * windowed
-        return weighted * self.attention_operations / self.attention_operations_per_ms
+        return weighted * self.attention_ms
 
     def decode_attention_ms(self, sequences: float, context_tokens: float) -> float:
         """Return the time in which sequences look at their context for one token each."""

@@ -1,9 +1,22 @@
 """Step times from the catalog: a curve where kernels were measured, else a roofline of the data sheets."""
 
 from infra.capacity.curves import PAST_OFFSET, Axes, Curve, logarithms
-from infra.capacity.fitted import ATTENTION_FLOPS_SHARE, ERRORS, LINK_SHARE, PCIE_GB_PER_S, Constants
+from infra.capacity.fitted import (
+    ACTIVATION_WIDTHS,
+    ATTENTION_FLOPS_SHARE,
+    BANDWIDTH_SHARE,
+    ERRORS,
+    EXCHANGE_MS,
+    EXPERT_FLOPS_SHARE,
+    FLOPS_SHARE,
+    LAYER_MS,
+    LINK_SHARE,
+    NARROW_FLOPS_SHARE,
+    PCIE_GB_PER_S,
+    Constants,
+)
 from infra.capacity.memory import kv_bytes
-from infra.capacity.parameters import active_parameters, parameters, weight_bytes
+from infra.capacity.parameters import parameters, weight_bytes
 from infra.capacity.roles import Instance, RoleStack
 from infra.capacity.roofline import Roofline
 from infra.capacity.steps import Provenance, StepTimes
@@ -47,7 +60,6 @@ def _curve(model: Model, tables: str, grid: Grid, instance: Instance, constants:
         instance.kv_cache_dtype == "auto" and model.kv_cache == "fp8"
     )
     decode = (fp8_cache and grid.decode_fp8_ms) or grid.decode_ms
-    unpacked = model.precision in ("mxfp4", "nvfp4", "int4") and "fp4" not in instance.gpu.tflops
     ttft, tpot, tps = ERRORS["moe" if model.moe else "dense"]
     return Curve(
         axes=_AXES,
@@ -55,7 +67,7 @@ def _curve(model: Model, tables: str, grid: Grid, instance: Instance, constants:
         communicate=logarithms(grid.communicate_ms),
         prefill=tuple(logarithms(row) for row in grid.prefill_ms),
         decode=tuple(logarithms(row) for row in decode),
-        mixed_factor=constants.mixed_factor * (constants.unpacking_factor if unpacked else 1.0),
+        mixed_factor=_mixed_factor(model, instance.gpu, constants),
         launch_ms=model.layers * constants.launch_ms_per_layer,
         provenance=Provenance(
             label="estimated",
@@ -74,6 +86,7 @@ def _roofline(model: Model, stack: RoleStack, constants: Constants) -> Roofline:
     attention = model.attention
     index_dim = attention.index_head_dim
     windowed = attention.windowed_layers / model.layers
+    share = model.experts.active / model.experts.routed if model.experts else 1.0
     # Sparse attention looks at all tokens with its small index only, and at the best of them in full.
     all_share = (
         1.0
@@ -83,33 +96,49 @@ def _roofline(model: Model, stack: RoleStack, constants: Constants) -> Roofline:
     whole_layers = (1 - windowed) * all_share
     some = windowed + ((1 - windowed) if index_dim is not None else 0.0)
     token_bytes = kv_bytes(model, 2**20, tensor_parallel=size, kv_cache_dtype=instance.kv_cache_dtype) / 2**20
-    linked = 2 * (size - 1) / size * 2 * model.layers * model.hidden_size * 2
-    link_gb_per_s = (gpu.nvlink_gb_per_s or PCIE_GB_PER_S) / 2
+    tflops = compute_tflops(model, gpu)
+    operations_per_ms = tflops * 1e9 * (FLOPS_SHARE if tflops == gpu.tflops["bf16"] else NARROW_FLOPS_SHARE)
+    of_experts = 2 * counts.experts * share / size
+    of_others = 2 * (counts.total - counts.experts - counts.embeddings / 2) / size
+    # Two all-reduces a layer, in bf16; each GPU sends its share of the ring.
+    sent_bytes = 2 * (size - 1) / size * 2 * model.layers * model.hidden_size * 2
+    link_bytes_per_ms = LINK_SHARE * (gpu.nvlink_gb_per_s or PCIE_GB_PER_S) / 2 * 1e6
     ttft, tpot, tps = ERRORS["roofline"]
     return Roofline(
         weight_bytes=(held.layers + held.embeddings / 2) / size,
         expert_bytes=held.experts / (size * instance.data_parallel),
-        expert_share=model.experts.active / model.experts.routed if model.experts else 1.0,
-        token_operations=2 * (active_parameters(model) - counts.embeddings / 2) / size,
-        attention_operations=4 * attention.heads * _pair_width(model) * model.layers * whole_layers / size,
+        expert_share=share,
+        activation_bytes=ACTIVATION_WIDTHS * model.layers * model.hidden_size * 2,
+        computing_ms=(of_others + of_experts / EXPERT_FLOPS_SHARE) / operations_per_ms,
+        fixed_ms=model.layers * LAYER_MS,
+        sending_ms=sent_bytes / link_bytes_per_ms,
+        sending_fixed_ms=2 * model.layers * EXCHANGE_MS if size > 1 else 0.0,
+        bytes_per_ms=BANDWIDTH_SHARE * gpu.bandwidth_gb_per_s * 1e6,
+        attention_ms=4
+        * attention.heads
+        * _pair_width(model)
+        * model.layers
+        * whole_layers
+        / size
+        / (ATTENTION_FLOPS_SHARE * gpu.tflops["bf16"] * 1e9),
         kv_bytes=token_bytes,
         windowed_share=some / whole_layers if whole_layers else 0.0,
         window_tokens=attention.window_tokens or 2048,
-        fixed_ms=constants.roofline_step_ms + model.layers * constants.layer_ms * (2 if size > 1 else 1),
-        sent_bytes=linked,
-        bytes_per_ms=constants.bandwidth_share * gpu.bandwidth_gb_per_s * 1e6,
-        operations_per_ms=constants.flops_share * compute_tflops(model, gpu) * 1e9,
-        attention_operations_per_ms=ATTENTION_FLOPS_SHARE * gpu.tflops["bf16"] * 1e9,
-        sent_bytes_per_ms=LINK_SHARE * link_gb_per_s * 1e6,
+        mixed_factor=_mixed_factor(model, gpu, constants),
+        launch_ms=model.layers * constants.launch_ms_per_layer,
         provenance=Provenance(
             label="extrapolated",
-            source=f"roofline: {_percent(constants.bandwidth_share)} of bandwidth, "
-            f"{_percent(constants.flops_share)} of FLOPs",
+            source="roofline of the GPU's data sheet",
             ttft_error=ttft,
             tpot_error=tpot,
             tps_error=tps,
         ),
     )
+
+
+def _mixed_factor(model: Model, gpu: Gpu, constants: Constants) -> float:
+    unpacked = model.precision in ("mxfp4", "nvfp4", "int4") and "fp4" not in gpu.tflops
+    return constants.mixed_factor * (constants.unpacking_factor if unpacked else 1.0)
 
 
 def _percent(share: float) -> str:

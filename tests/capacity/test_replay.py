@@ -21,17 +21,14 @@ LOADS = [Load(), Load(input_tokens=900, output_tokens=900), Load(input_tokens=74
 @pytest.mark.parametrize(("model", "machine", "size"), ENGINES)
 @pytest.mark.parametrize("load", LOADS, ids=lambda load: f"{load.input_tokens}-{load.output_tokens}")
 def test_steady_state_agrees_with_the_replay(model: str, machine: str, size: int, load: Load) -> None:
-    """After the first wave the replay does what the closed form says: TPOT within 8 %, TTFT within 40 %.
-
-    Where prompts fill nearly every step, requests of a closed loop come more evenly than the form assumes.
-    """
+    """After the first wave the replay does what the closed form says: TPOT within 8 %, TTFT within 30 %."""
     group = single(model, machine, tensor_parallel=size)
     for concurrency in (4, 16, 48):
         run = replay(group.roles["serve"], closed_loop(load, 20 * concurrency, 0.5), concurrency)
         later = slice(4 * concurrency, None)
         found = perform(group, _mean(load), concurrency)
         assert found.tpot_ms == pytest.approx(mean(run.tpot_ms[later]), rel=0.08)
-        assert found.ttft_ms == pytest.approx(mean(run.ttft_ms[later]), rel=0.4)
+        assert found.ttft_ms == pytest.approx(mean(run.ttft_ms[later]), rel=0.3)
 
 
 def _mean(load: Load) -> Load:
