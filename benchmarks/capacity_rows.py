@@ -1,8 +1,9 @@
 """Measured rows, and what the calculator says to each: shared by the programs that score and that fit."""
 
 import csv
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -131,19 +132,20 @@ def memory(path: Path = ROWS) -> tuple[Memory, ...]:
 
 
 def catalog_model(name: str, precision: str) -> Model | None:
-    """Return the catalog's model that a row ran; None where the catalog lacks it."""
+    """Return the catalog's model that a row ran, best in its precision; None where the catalog lacks it."""
     models = load_catalog().models
-    tail = _tail(name)
-    if checkpoint := _CHECKPOINTS.get((tail, precision)):
+    if checkpoint := _CHECKPOINTS.get((_tail(name), precision)):
         return models[checkpoint]
-    allowed = _PRECISIONS.get(precision, ())
-    stem = tail.removesuffix("-dynamic").removesuffix("-fp8").removesuffix("-nvfp4").removesuffix("-instruct")
-    for candidate in models.values():
-        names = {candidate.name, candidate.hf_id.split("/")[-1].lower().removesuffix("-instruct")}
-        names |= {one.removesuffix("-fp8").removesuffix("-fp4") for one in tuple(names)}
-        if stem in names and candidate.precision in allowed:
-            return candidate
-    return None
+    of_name = [one for one in models.values() if _stem(name) in (_stem(one.name), _stem(one.hf_id))]
+    in_precision = [one for one in of_name if one.precision in _PRECISIONS.get(precision, ())]
+    return next(iter(in_precision or of_name), None)
+
+
+def _stem(name: str) -> str:
+    """Return a name without what tells variants of one architecture apart."""
+    return re.sub(
+        r"(-(instruct|thinking|base|dynamic|fp8|fp4|nvfp4|bf16|int4|0528|2507|v2))+$", "", _tail(name)
+    )
 
 
 def _tail(name: str) -> str:
@@ -173,6 +175,9 @@ def group(row: Serving, constants: Constants, *, curves: bool = True) -> Group |
         tensor_parallel=row.tensor_parallel,
         data_parallel=row.data_parallel,
     )
+    held = _PRECISIONS.get(row.precision, ())
+    if held and model.precision not in held:
+        stack = replace(stack, precision=held[0])
     return group_of(
         model, load_curves(model.name) if curves else NO_CURVES, {"serve": stack}, constants=constants
     )

@@ -72,7 +72,7 @@ def _steps(shares: Sequence[float], cases: Sequence[Case]) -> list[float]:
     for model, gpu, size, grid in cases:
         held, counts = weight_bytes(model), parameters(model)
         visited = model.experts.active / model.experts.routed if model.experts else 1.0
-        tflops = compute_tflops(model, gpu)
+        tflops = compute_tflops(model.precision, gpu)
         rate = tflops * 1e9 * (flops if tflops == gpu.tflops["bf16"] else narrow)
         others = 2 * (counts.total - counts.experts - counts.embeddings / 2) / size
         computing = (others + 2 * counts.experts * visited / size / of_experts) / rate

@@ -29,7 +29,7 @@ from infra.catalog.curves import (
     Curves,
     Grid,
 )
-from infra.catalog.model import Gpu, Model
+from infra.catalog.model import Gpu, Model, Precision
 
 _AXES = Axes(
     tokens=logarithms(TOKENS),
@@ -96,7 +96,7 @@ def _roofline(model: Model, stack: RoleStack, constants: Constants) -> Roofline:
     whole_layers = (1 - windowed) * all_share
     some = windowed + ((1 - windowed) if index_dim is not None else 0.0)
     token_bytes = kv_bytes(model, 2**20, tensor_parallel=size, kv_cache_dtype=instance.kv_cache_dtype) / 2**20
-    tflops = compute_tflops(model, gpu)
+    tflops = compute_tflops(stack.precision or model.precision, gpu)
     operations_per_ms = tflops * 1e9 * (FLOPS_SHARE if tflops == gpu.tflops["bf16"] else NARROW_FLOPS_SHARE)
     of_experts = 2 * counts.experts * share / size
     of_others = 2 * (counts.total - counts.experts - counts.embeddings / 2) / size
@@ -137,7 +137,9 @@ def _roofline(model: Model, stack: RoleStack, constants: Constants) -> Roofline:
 
 
 def _mixed_factor(model: Model, gpu: Gpu, constants: Constants) -> float:
-    unpacked = model.precision in ("mxfp4", "nvfp4", "int4") and "fp4" not in gpu.tflops
+    unpacked = model.precision == "int4" or (
+        model.precision in ("mxfp4", "nvfp4") and "fp4" not in gpu.tflops
+    )
     return constants.mixed_factor * (constants.unpacking_factor if unpacked else 1.0)
 
 
@@ -145,11 +147,11 @@ def _percent(share: float) -> str:
     return f"{share * 100:.0f} %"
 
 
-def compute_tflops(model: Model, gpu: Gpu) -> float:
-    """Return the rate at which a GPU multiplies a model's weights, in the narrowest format of both."""
-    if model.precision in ("mxfp4", "nvfp4") and "fp4" in gpu.tflops:
+def compute_tflops(precision: Precision, gpu: Gpu) -> float:
+    """Return the rate at which a GPU multiplies weights, in the narrowest format of both."""
+    if precision in ("mxfp4", "nvfp4") and "fp4" in gpu.tflops:
         return gpu.tflops["fp4"]
-    if model.precision == "fp8" and "fp8" in gpu.tflops:
+    if precision == "fp8" and "fp8" in gpu.tflops:
         return gpu.tflops["fp8"]
     return gpu.tflops["bf16"]
 
