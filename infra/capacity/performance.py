@@ -41,6 +41,8 @@ class Performance:
     """The role that sets the rate."""
     limit: str
     """What that role runs out of: memory, bandwidth or compute."""
+    binding: str = "rate"
+    """The promise that more requests would break, TTFT or TPOT; rate: they would only wait for each other."""
     provenance: Provenance
 
 
@@ -124,7 +126,14 @@ def best_within(group: Group, load: Load, ttft_ms: float, tpot_ms: float) -> Per
         return None
     enough = NEARLY_ALL * state(most).rate_per_ms
     fewer = largest(lambda concurrency: state(concurrency).rate_per_ms < enough)
-    return perform(group, load, min(most, fewer + 1))
+    chosen = min(most, fewer + 1)
+    held, more = perform(group, load, chosen), state(most + 1)
+    if chosen < most:
+        return held
+    if more.ttft_ms > ttft_ms:
+        # Prompts wait for each other: for the time to read them, or for room.
+        return replace(held, binding="TTFT", limit="memory" if more.limit == "memory" else "compute")
+    return replace(held, binding="TPOT")
 
 
 def largest(kept: Callable[[int], bool]) -> int:
@@ -151,7 +160,8 @@ def provenance_of(group: Group, load: Load, concurrency: float) -> Provenance:
     return Provenance(
         label=label,
         source=f"{runs} measured run{'' if runs == 1 else 's'}; {group.provenance.source}",
-        ttft_error=ttft if kind == "measured" else min(ttft, group.provenance.ttft_error),
+        # A TTFT factor holds at its own load level only: elsewhere nothing is known better.
+        ttft_error=ttft if kind == "measured" else group.provenance.ttft_error,
         tpot_error=tpot,
         tps_error=tps,
     )

@@ -184,3 +184,18 @@ def test_a_measured_run_is_the_answer_at_its_load_and_corrects_others() -> None:
     held = best_within(known, load, 3000, 60)
     assert held is not None
     assert held.provenance.label == "calibrated"
+
+
+def test_a_group_says_which_promise_stops_it() -> None:
+    """A tight TTFT is a matter of reading prompts; a tight TPOT is not; a loose promise stops nothing."""
+    group = GROUPS["roofline"]
+    alone = perform(group, Load(), 1)
+    tight = best_within(group, Load(), 1.05 * alone.ttft_ms, 1000)
+    slow = best_within(group, Load(), 60000, 1.4 * alone.tpot_ms)
+    loose = best_within(group, Load(), 60000, 1000)
+    assert tight is not None
+    assert slow is not None
+    assert loose is not None
+    assert (tight.binding, tight.limit) == ("TTFT", "compute")
+    assert slow.binding == "TPOT"
+    assert loose.binding == "rate"
