@@ -22,6 +22,8 @@ class PricedMachine:
     network_gbit_per_s: float
     hourly: float | None
     monthly: float | None
+    most: int | None
+    """That may be used at all; None where nothing says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,7 @@ def catalog_market(catalog: Catalog | None = None) -> Market:
                 network_gbit_per_s=machine.network_gbit_per_s,
                 hourly=machine.hourly_usd,
                 monthly=None,
+                most=None,
             )
             for name, machine in catalog.machines.items()
         },
@@ -78,6 +81,7 @@ def stack_market(root: Path, stack: str, catalog: Catalog | None = None) -> Mark
                 network_gbit_per_s=machine.network_gbit_per_s,
                 hourly=machine.hourly_price,
                 monthly=machine.monthly_price,
+                most=machine.max,
             )
             for name, machine in machines.items()
         },

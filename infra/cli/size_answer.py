@@ -87,6 +87,9 @@ class Answer:
     rows: str
     """What the entries are: tiers of one template, or templates."""
     chosen: Entry
+    whole_hourly: float | None
+    """Of whole machines, where the cost is that of the share which is used; None without a price."""
+    warnings: tuple[str, ...]
     entries: tuple[Entry, ...]
     left_out: Mapping[str, str]
     """Templates that cannot serve the model, and why."""

@@ -12,6 +12,8 @@ from infra.catalog.model import Model
 from infra.cli.market import Market
 from infra.cli.offers import ADAPTER_RANK, Candidate, candidate
 from infra.cli.size_answer import Answer, Entry, figures
+from infra.cli.size_numbers import count
+from infra.cli.size_warnings import warnings, whole_hourly
 from infra.problems import allowed
 from infra.spec.files import Files
 from infra.spec.template import Template
@@ -129,6 +131,8 @@ def _answer(
         currency=question.market.currency,
         rows=rows,
         chosen=entries[id(chosen)],
+        whole_hourly=whole_hourly(chosen, question.market),
+        warnings=tuple(warnings(chosen, demand, question.market)),
         entries=tuple(entries.values()),
         left_out=left_out,
         sensitivities=sensitivities(chosen.offer, chosen.promise, demand, sized) if sized else (),
@@ -169,7 +173,8 @@ def _others(question: Question) -> str:
 def _nearest(one: Alternative) -> str:
     """Say what is nearest: a template that can, or the latencies that can be had."""
     if one.sized:
-        return f"Nearest: {one.template} can, with {one.sized.units:,} units on {one.sized.gpus:,} GPUs"
+        units, gpus = count(one.sized.units, "unit"), count(one.sized.gpus, "GPU")
+        return f"Nearest: {one.template} can, with {units} on {gpus}"
     alone = one.too_slow
     assert alone is not None
     return (

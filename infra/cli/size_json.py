@@ -16,6 +16,7 @@ def size_document(answer: Answer) -> Json:
     load = answer.demand.load
     return {
         "headline": headline(answer),
+        "warnings": list(answer.warnings),
         "model": answer.model,
         "prices_of": answer.market,
         "currency": answer.currency,
@@ -28,6 +29,7 @@ def size_document(answer: Answer) -> Json:
             "headroom": answer.demand.headroom,
         },
         "chosen": _names(answer.chosen),
+        "whole_machines_hourly": answer.whole_hourly,
         "alternatives": [_entry(entry, answer) for entry in answer.entries],
         "left_out": dict(answer.left_out),
         "sensitivities": [_sensitivity(one) for one in answer.sensitivities],

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from infra.capacity.traffic import Minute, Spread, Traffic
+from infra.cli.size_numbers import count
 from infra.cli.size_print import LogWords
 from infra.cli.size_traffic import LogAnswer
 from infra.cli.traffic_plot import plot
@@ -26,10 +27,10 @@ def log_words(found: LogAnswer, currency: str) -> LogWords:
 
 def _cheapest(found: LogAnswer, currency: str) -> Iterator[str]:
     if bought := found.size.commitment:
-        hourly = f"let up to {bought.hourly_max_units} come" if bought.hourly_max_units else "let none come"
+        hourly = f"let up to {bought.hourly_max_units:,} come" if bought.hourly_max_units else "let none come"
         yield (
-            f"In the neediest minute. Cheapest: reserve {bought.reserved_units} units, and {hourly} by the "
-            f"hour: {bought.monthly_cost:,.0f} {currency} a month."
+            f"In the neediest minute. Cheapest: reserve {count(bought.reserved_units, 'unit')}, and {hourly} by "
+            f"the hour: {bought.monthly_cost:,.0f} {currency} a month."
         )
 
 

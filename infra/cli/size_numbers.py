@@ -27,6 +27,11 @@ def counted(number: Number) -> str:
     return f"{number.value:,.0f} ({whole(number)})" if number.low < number.high else f"{number.value:,.0f}"
 
 
+def count(number: int, noun: str) -> str:
+    """Return a number of things."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def whole(number: Number) -> str:
     """Return a range of whole numbers, or the one that it is."""
     least, most = f"{number.low:,.0f}", f"{number.high:,.0f}"

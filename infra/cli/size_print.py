@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from os import environ
 
 from rich.console import Console
 from rich.text import Text
@@ -16,7 +17,7 @@ from infra.plan.explain import markdown_table
 from infra.plan.tables import Table
 
 PIPE_WIDTH = 100
-"""Columns where there is no terminal; the tables are made for so many."""
+"""Columns where there is no terminal, and COLUMNS says nothing; the tables are made for so many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +36,11 @@ class LogWords:
 def print_tables(answer: Answer, log: LogWords | None) -> None:
     """Print the answer for a terminal."""
     console = Console()
-    console = console if console.is_terminal else Console(width=PIPE_WIDTH)
+    if not console.is_terminal and "COLUMNS" not in environ:
+        console = Console(width=PIPE_WIDTH)
     console.print(Text(headline(answer), style="bold"))
+    for warning in answer.warnings:
+        console.print(Text(f"Warning: {warning}", style="yellow"))
     for sentence in _sentences(answer, log):
         console.print(Text(sentence))
     console.print()
@@ -52,8 +56,12 @@ def markdown(answer: Answer, log: LogWords | None) -> str:
     """Return the answer as Markdown."""
     drawn = (f"```\n{log.plot}\n```",) if log else ()
     tables = (f"**{table.title}**\n\n{markdown_table(table)}" for table in _tables(answer, log))
+    warned = (f"**Warning:** {warning}" for warning in answer.warnings)
     listed = "\n".join(f"- {note}" for note in _notes(answer, log))
-    return "\n\n".join((f"### {headline(answer)}", *_sentences(answer, log), *drawn, *tables, listed)) + "\n"
+    return (
+        "\n\n".join((f"### {headline(answer)}", *warned, *_sentences(answer, log), *drawn, *tables, listed))
+        + "\n"
+    )
 
 
 def document(answer: Answer, log: LogWords | None) -> str:

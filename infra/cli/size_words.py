@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from infra.cli.size_answer import Answer, Entry
-from infra.cli.size_numbers import NOT_KNOWN, whole
+from infra.cli.size_answer import Answer, Entry, Number
+from infra.cli.size_numbers import NOT_KNOWN, count, whole
 
 
 def headline(answer: Answer) -> str:
@@ -11,12 +11,21 @@ def headline(answer: Answer) -> str:
     sized, found = answer.chosen.sized, answer.chosen.figures
     if sized is None or found is None:
         return ""
-    hourly = NOT_KNOWN if sized.hourly is None else f"{sized.hourly:,.2f} {answer.currency}"
     return (
-        f"{_count(sized.units, 'unit')} ({_count(sized.steps, 'step')} of "
-        f"{answer.chosen.alternative.offer.units_per_step}) = {_count(sized.gpus, 'GPU')} on "
-        f"{_count(sized.machines, 'machine')}, {hourly} per hour"
+        f"{count(sized.units, 'unit')} ({count(sized.steps, 'step')} of "
+        f"{answer.chosen.alternative.offer.units_per_step}) = {count(sized.gpus, 'GPU')} on "
+        f"{count(sized.machines, 'machine')}{_cost(answer, sized.hourly)}"
     )
+
+
+def _cost(answer: Answer, hourly: float | None) -> str:
+    """Return the price of an hour: of the machines' share that is used, and of whole machines."""
+    if hourly is None:
+        return f", {NOT_KNOWN} per hour"
+    told, whole_machines = f"{hourly:,.2f} {answer.currency} per hour", answer.whole_hourly
+    if whole_machines is None or f"{whole_machines:,.2f}" == f"{hourly:,.2f}":
+        return f", {told}"
+    return f"; their share costs {told}, whole machines {whole_machines:,.2f}"
 
 
 def sentences(answer: Answer) -> Iterator[str]:
@@ -24,7 +33,7 @@ def sentences(answer: Answer) -> Iterator[str]:
     demand, load, entry = answer.demand, answer.demand.load, answer.chosen
     one, found = entry.alternative, entry.figures
     hits = f", {load.cache_hit:.0%} of the input cached" if load.cache_hit else ""
-    adapters = f", {_count(load.adapters, 'adapter')}" if load.adapters else ""
+    adapters = f", {count(load.adapters, 'adapter')}" if load.adapters else ""
     yield (
         f"{answer.model} on {one.template}, {_tier(entry)} (TTFT {one.promise.ttft_ms:,.0f} ms, TPOT "
         f"{one.promise.tpot_ms:g} ms): {demand.requests_per_second:.4g} requests/s of "
@@ -32,7 +41,7 @@ def sentences(answer: Answer) -> Iterator[str]:
         f"headroom {demand.headroom:g}; prices of {answer.market}"
     )
     if found:
-        yield f"{_trust(entry)}: {whole(found.units)} units, by its expected error of TPS."
+        yield f"{_trust(entry)}: {_range(found.units)}, by its expected error of TPS."
         yield _limit(entry)
 
 
@@ -42,12 +51,17 @@ def notes(answer: Answer) -> Iterator[str]:
     for entry in answer.entries:
         by = entry.provenance
         told = (
-            f"{by.label}: {by.source}; expect TTFT within {by.ttft_error:.0%}, TPOT {by.tpot_error:.0%}, "
-            f"TPS {by.tps_error:.0%}"
+            f"{by.label}: {by.source}; off by {by.ttft_error:.0%} on average in TTFT, {by.tpot_error:.0%} in "
+            f"TPOT and {by.tps_error:.0%} in TPS: single cases are off by more"
         )
         seen.setdefault(told, []).append(answer.name(entry))
     for told, names in seen.items():
         yield f"{told} ({', '.join(names)})" if len(seen) > 1 else told
+    if any(entry.figures and entry.figures.open_loop_ttft_ms for entry in answer.entries):
+        yield (
+            "TTFT p50, p90, p99: by a queueing formula that agrees with a replay within 35%; no public row "
+            "has them to be compared with."
+        )
     yield (
         f"Memory: estimated, within {answer.gib_error:g} GiB of each GPU. KV cache: of the requests held at "
         "the tier, or of the longest that the engine accepts. Other: activations, runtime and adapters."
@@ -82,12 +96,13 @@ def _trust(entry: Entry) -> str:
     return words[entry.provenance.label]
 
 
+def _range(units: Number) -> str:
+    told = whole(units)
+    return "1 unit" if told == "1" else f"{told} units"
+
+
 def _limit(entry: Entry) -> str:
     sized = entry.sized
     if sized is None or not sized.held.limit:
         return "What limits it was not measured."
     return f"The slowest role is {sized.held.bottleneck}, which runs out of {sized.held.limit} first."
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
