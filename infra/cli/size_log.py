@@ -29,8 +29,8 @@ def _cheapest(found: LogAnswer, currency: str) -> Iterator[str]:
     if bought := found.size.commitment:
         hourly = f"let up to {bought.hourly_max_units:,} come" if bought.hourly_max_units else "let none come"
         yield (
-            f"In the neediest minute. Cheapest: reserve {count(bought.reserved_units, 'unit')}, and {hourly} by "
-            f"the hour: {bought.monthly_cost:,.0f} {currency} a month."
+            f"In the neediest minute. Cheapest: reserve {count(bought.reserved_units, 'unit')}, and {hourly} "
+            f"by the hour: {bought.monthly_cost:,.0f} {currency} a month."
         )
 
 

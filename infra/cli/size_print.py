@@ -58,10 +58,8 @@ def markdown(answer: Answer, log: LogWords | None) -> str:
     tables = (f"**{table.title}**\n\n{markdown_table(table)}" for table in _tables(answer, log))
     warned = (f"**Warning:** {warning}" for warning in answer.warnings)
     listed = "\n".join(f"- {note}" for note in _notes(answer, log))
-    return (
-        "\n\n".join((f"### {headline(answer)}", *warned, *_sentences(answer, log), *drawn, *tables, listed))
-        + "\n"
-    )
+    parts = (f"### {headline(answer)}", *warned, *_sentences(answer, log), *drawn, *tables, listed)
+    return "\n\n".join(parts) + "\n"
 
 
 def document(answer: Answer, log: LogWords | None) -> str:

@@ -25,7 +25,7 @@ def _cost(answer: Answer, hourly: float | None) -> str:
     told, whole_machines = f"{hourly:,.2f} {answer.currency} per hour", answer.whole_hourly
     if whole_machines is None or f"{whole_machines:,.2f}" == f"{hourly:,.2f}":
         return f", {told}"
-    return f"; their share costs {told}, whole machines {whole_machines:,.2f}"
+    return f"; their share costs {told}, whole {whole_machines:,.2f}"
 
 
 def sentences(answer: Answer) -> Iterator[str]:

@@ -31,18 +31,86 @@ def document(*args: str) -> dict[str, Any]:
 
 
 def test_the_first_line_is_what_to_buy() -> None:
-    """Units, steps, GPUs, machines and the hourly price come first, and belong together."""
-    lines = run(*QWEN, "--template", "h20-single", *PROD).stdout.splitlines()
+    """Units, steps, GPUs, machines and what their share and whole machines cost come first, and agree."""
+    lines = run(*QWEN, "--template", "h100-single", *PROD).stdout.splitlines()
     found = re.fullmatch(
-        r"(\d+) units \((\d+) steps? of 2\) = (\d+) GPUs on (\d+) machines?, ([\d,.]+) USD per hour", lines[0]
+        r"(\d+) units \((\d+) steps of 1\) = (\d+) GPUs on (\d+) machines; "
+        r"their share costs ([\d,.]+) USD per hour, whole ([\d,.]+)",
+        lines[0],
     )
 
     assert found
     units, steps, gpus, machines = map(int, found.groups()[:4])
-    assert units == steps * 2
-    assert gpus == units * 4
+    assert units == steps
+    assert gpus == units * 2
     assert machines == -(-gpus // 8)
-    assert float(found[5].replace(",", "")) == gpus / 8 * 34
+    assert float(found[5].replace(",", "")) == gpus / 8 * 52
+    assert float(found[6].replace(",", "")) == machines * 52
+
+
+def test_whole_machines_have_one_price() -> None:
+    """Where the units fill their machines, nothing is said of a share."""
+    found = document(*QWEN, "--template", "h20-single", *PROD)
+
+    assert found["headline"].endswith(f"machines, {found['whole_machines_hourly']:,.2f} USD per hour")
+
+
+def warned(*args: str) -> list[str]:
+    """Return the warnings of an answer, once every format has shown them."""
+    found: list[str] = document(*args)["warnings"]
+    table, markdown = (run(*args, "--format", form).stdout for form in ("table", "markdown"))
+    for warning in found:
+        assert f"Warning: {warning}" in re.sub(r"\s+", " ", table)
+        assert f"**Warning:** {warning}\n" in markdown
+    return found
+
+
+def test_a_promise_that_random_arrivals_break_is_told() -> None:
+    """The mean TTFT at the asked rate is above the promise; so many units as are named keep it."""
+    load = ("--requests-per-second", "2", "--input", "30000", "--output", "300")
+    args = (
+        "--model",
+        "qwen3-32b",
+        "--template",
+        "h20-single",
+        *load,
+        "--ttft-ms",
+        "20000",
+        "--tpot-ms",
+        "100",
+    )
+    found = warned(*args)[0]
+    told = re.fullmatch(
+        r"At the asked rate the mean TTFT is [\d,]+ ms, above the promise of 20,000 ms: (\d+) units keep it",
+        found,
+    )
+    assert told
+    one_step = document(*args)["alternatives"][0]["step"]["requests_per_second"]["value"]
+
+    def at(units: int) -> list[str]:
+        """Return the warnings with so many units, which are those of a headroom."""
+        more = document(*args, "--headroom", str((units / 2 - 0.01) * one_step / 2))
+        assert more["headline"].startswith(f"{units} units")
+        return [text for text in more["warnings"] if text.startswith("At the asked rate")]
+
+    assert at(int(told[1]) - 2)
+    assert not at(int(told[1]))
+
+
+def test_a_promise_within_the_error_is_told() -> None:
+    """A tighter one would not be kept at all."""
+    args = (*QWEN, "--template", "h20-single", *PROD, "--tpot-ms", "100")
+
+    assert any("the expected error of TTFT" in text for text in warned(*args, "--ttft-ms", "900"))
+    assert not any("the expected error" in text for text in warned(*args, "--ttft-ms", "60000"))
+
+
+def test_machines_that_a_stack_has_not_are_told() -> None:
+    """More machines than the environment allows are no plan."""
+    load = ("--requests-per-second", "150", "--input", "3000", "--output", "300")
+    found = warned("--model", "qwen3-32b", "--template", "h100-single", *load, *PROD)
+
+    assert any(text.startswith("stack prod allows 10 machines of h100-8") for text in found)
 
 
 @pytest.mark.parametrize("args", [("--template", "h20-h200-pd"), (), ("--adapters", "2")])

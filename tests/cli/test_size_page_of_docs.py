@@ -15,7 +15,7 @@ PAGE = ROOT / "docs" / "how-to" / "size-an-endpoint.md"
 
 def shown(match: "re.Match[str]") -> str:
     """Return an example with what its command prints today."""
-    result = CliRunner().invoke(app, [*shlex.split(match[1]), "--root", str(ROOT)])
+    result = CliRunner().invoke(app, [*shlex.split(match[1]), "--root", str(ROOT)], env={"COLUMNS": None})
     printed = (result.stdout or result.stderr).splitlines()
     lines = "\n".join(line.rstrip() for line in printed)
     return f"<!-- example: {match[1]} -->\n```\n{lines}\n```\n<!-- end -->"
