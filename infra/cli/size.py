@@ -186,11 +186,13 @@ def _write(target: Target, found: Answer, log: "LogAnswer | None", team: str | N
         ttft_ms=one.promise.ttft_ms,
         tpot_ms=one.promise.tpot_ms,
         units=one.sized.units if one.sized else 0,
+        step_units=one.offer.units_per_step,
         reserved_units=log.size.commitment.reserved_units if log and log.size.commitment else None,
         team=team,
     )
     try:
-        typer.echo(f"modelunits: wrote {write_answer(target, bought, day)}", err=True)
+        for said in write_answer(target, bought, day):
+            typer.echo(f"modelunits: {said}", err=True)
     except RefusedError as error:
         fail(str(error))
     except SpecError as error:

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from io import StringIO
@@ -9,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from infra.cli.size_numbers import count
 from infra.problems import Problem, SpecError
 from infra.spec.base import NAME, PATTERN_WORDS
 from infra.spec.endpoint import FineTune
@@ -54,6 +56,8 @@ class Bought:
     tpot_ms: float
     """Both count where no tier is named."""
     units: int
+    step_units: int
+    """The least that can run."""
     reserved_units: int | None
     """The floor that costs least; None where no log tells it."""
     team: str | None
@@ -74,8 +78,8 @@ def target_of(root: Path, path: Path) -> Target:
     return Target(root=root, stack=parts[0], name=there.stem, exists=there.is_file())
 
 
-def write_answer(target: Target, bought: Bought, as_of: date) -> str:
-    """Write the answer and return a sentence that says what was written.
+def write_answer(target: Target, bought: Bought, as_of: date) -> tuple[str, ...]:
+    """Write the answer and return sentences that say what was written.
 
     Raises:
         RefusedError: the file cannot take it.
@@ -87,13 +91,14 @@ def write_answer(target: Target, bought: Bought, as_of: date) -> str:
     if problems:
         raise SpecError(problems)
     (target.root / target.file).write_text(text, encoding="utf-8")
-    return f"{target.file}: {said}"
+    return f"wrote {target.file}: {said[0]}", *said[1:]
 
 
-def edited(before: str | None, bought: Bought) -> tuple[str, str]:
+def edited(before: str | None, bought: Bought) -> tuple[str, tuple[str, ...]]:
     """Return a file's text with the answer in it, and what was set; comments and all else are kept.
 
     Reserved units and orders are commitments: they stay where no log says better; hourly units do the rest.
+    So does the least of hourly units; in a new file it is a step, so that callers do not wait for a start.
     """
     from ruamel.yaml import YAML  # noqa: PLC0415 - a twentieth of a second, and only where a file is written
     from ruamel.yaml.comments import CommentedMap  # noqa: PLC0415
@@ -114,12 +119,17 @@ def edited(before: str | None, bought: Bought) -> tuple[str, str]:
         tree["team"] = bought.team
     tree["template"] = bought.template
     _set_promise(tree, bought)
-    told = _set_units(tree, bought)
+    least, most_before = bought.step_units if before is None else 0, _most(tree.get("units"))
+    told = _set_units(tree, bought, least)
+    most = _most(tree["units"])
     out = StringIO()
     yaml.dump(tree, out)
     tier = bought.tier or f"TTFT {bought.ttft_ms:g} ms and TPOT {bought.tpot_ms:g} ms"
     text = out.getvalue() if before is not None else _SCHEMA + out.getvalue()
-    return text, f"{bought.model} on {bought.template}, {tier}, {told}"
+    said = f"{bought.model} on {bought.template}, {tier}, {told}"
+    if most >= most_before:
+        return text, (said,)
+    return text, (said, f"WARNING: the most that may run shrinks from {most_before} to {count(most, 'unit')}")
 
 
 def _model(target: Target) -> str | None:
@@ -160,31 +170,54 @@ def _set_promise(tree: "CommentedMap", bought: Bought) -> None:
         tree[new[0]] = new[1]
 
 
-def _set_units(tree: "CommentedMap", bought: Bought) -> str:
+def _most(units: object) -> int:
+    """Return the most units that a file lets run, reserved and hourly."""
+    if not isinstance(units, dict):
+        return 0
+    hourly = units.get("hourly")
+    return _reserved(units) + (_whole(hourly.get("max")) if isinstance(hourly, dict) else 0)
+
+
+def _reserved(units: Mapping[str, object]) -> int:
+    orders = units.get("purchases")
+    if isinstance(orders, list) and orders:
+        return sum(_whole(order.get("units")) for order in orders if isinstance(order, dict))
+    return _whole(units.get("reserved"))
+
+
+def _whole(value: object) -> int:
+    """Return a number of units; what is none is a problem that `check` tells."""
+    return value if isinstance(value, int) else 0
+
+
+def _set_units(tree: "CommentedMap", bought: Bought, least: int) -> str:
     if "throughput" in tree:
         raise RefusedError("--write: the file asks for throughput; take that out to have units instead")
     units = tree.get("units")
     if not isinstance(units, dict):
         units = tree["units"] = type(tree)()
-    orders = units.get("purchases")
-    if isinstance(orders, list) and orders:
-        reserved = sum(order.get("units", 0) for order in orders if isinstance(order, dict))
-        told = f"purchases of {reserved} units as they are"
+    reserved = _reserved(units)
+    if units.get("purchases"):
+        told = f"purchases of {count(reserved, 'unit')} as they are"
     else:
-        kept = units.get("reserved", 0)
-        reserved = kept if bought.reserved_units is None else bought.reserved_units
+        reserved = reserved if bought.reserved_units is None else bought.reserved_units
         if reserved or "reserved" in units:
             units["reserved"] = reserved
         told = f"reserved {reserved}{'' if bought.reserved_units is not None else ' as it was'}"
         told = told if reserved else "nothing reserved"
-    hourly = {"min": 0, "max": max(0, bought.units - reserved)}
     written = units.get("hourly")
+    most = max(0, bought.units - reserved)
+    if bought.reserved_units is not None:
+        least = 0
+    elif isinstance(written, dict):
+        least = _whole(written.get("min"))
+    hourly = {"min": min(least, most), "max": most}
     if isinstance(written, dict):
         written.update(hourly)
     else:
         units["hourly"] = type(tree)(hourly)
         units["hourly"].fa.set_flow_style()
-    return f"{told}, hourly from 0 to {hourly['max']} units"
+    return f"{told}, hourly from {hourly['min']} to {count(most, 'unit')}"
 
 
 def _new_problems(target: Target, text: str, as_of: date) -> tuple[Problem, ...]:

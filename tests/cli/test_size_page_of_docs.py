@@ -2,8 +2,10 @@
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
+import pytest
 from conftest import Golden
 from typer.testing import CliRunner
 
@@ -21,8 +23,26 @@ def shown(match: "re.Match[str]") -> str:
     return f"<!-- example: {match[1]} -->\n```\n{lines}\n```\n<!-- end -->"
 
 
-def test_the_page_shows_what_comes_out(golden: Golden) -> None:
-    """Every example is what its command prints."""
-    page = PAGE.read_text(encoding="utf-8")
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Return a copy of this project's files."""
+    for name in ("stacks", "templates"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "Pulumi.yaml", tmp_path)
+    return tmp_path
 
-    golden.check(PAGE, re.sub(r"<!-- example: (.*?) -->\n.*?<!-- end -->", shown, page, flags=re.DOTALL))
+
+def test_the_page_shows_what_comes_out(golden: Golden, project: Path) -> None:
+    """Every example is what its command prints, or says of the file that it writes."""
+
+    def written(match: "re.Match[str]") -> str:
+        args = (*shlex.split(match[1]), "--as-of", "2026-11-21", "--root", str(project))
+        said = CliRunner().invoke(app, args).stderr
+        (project / "stacks/prod/summaries.yaml").unlink(missing_ok=True)
+        return f"<!-- written: {match[1]} -->\n```\n{said}```\n<!-- end -->"
+
+    page = PAGE.read_text(encoding="utf-8")
+    for kind, example in (("example", shown), ("written", written)):
+        page = re.sub(rf"<!-- {kind}: (.*?) -->\n.*?<!-- end -->", example, page, flags=re.DOTALL)
+
+    golden.check(PAGE, page)

@@ -1,6 +1,7 @@
 """`modelunits size --write`: the answer in an endpoint's file, or nothing."""
 
 import shutil
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -21,6 +22,7 @@ BOUGHT = Bought(
     ttft_ms=1500,
     tpot_ms=30,
     units=8,
+    step_units=2,
     reserved_units=None,
     team="search",
 )
@@ -68,14 +70,14 @@ def test_the_smallest_endpoint() -> None:
     assert edited(None, BOUGHT)[0] == (
         "# yaml-language-server: $schema=../../schemas/endpoint.json\n"
         "model: qwen3-32b\nteam: search\ntemplate: h20-single\ntier: fast\n"
-        "units:\n  hourly: {min: 0, max: 8}\n"
+        "units:\n  hourly: {min: 2, max: 8}\n"
     )
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("reserved: 4\n  hourly: {min: 2, max: 3} # now", "reserved: 4\n  hourly: {min: 0, max: 4} # now"),
+        ("reserved: 4\n  hourly: {min: 2, max: 3} # now", "reserved: 4\n  hourly: {min: 2, max: 4} # now"),
         ("reserved: 20", "reserved: 20\n  hourly: {min: 0, max: 0}"),
         (
             "purchases: # ours\n    - {id: a, units: 6, start: 2026-01-01, months: 3}",
@@ -91,6 +93,20 @@ def test_commitments_stay_and_hourly_units_do_the_rest(before: str, after: str) 
     assert edited(f"{head}{before}\n", BOUGHT)[0] == f"{head}{after}\n"
 
 
+def test_a_log_says_what_may_be_idle() -> None:
+    """With a floor that costs least, all hourly units may go."""
+    assert "hourly: {min: 0, max: 4}" in edited(None, replace(BOUGHT, reserved_units=4))[0]
+
+
+@pytest.mark.parametrize(("most", "told"), [(9, "from 13 to 8 units"), (4, None)])
+def test_a_maximum_that_shrinks_is_told(most: int, told: str | None) -> None:
+    """What may run at most, reserved and hourly, does not shrink in silence."""
+    units = f"units:\n  reserved: 4\n  hourly: {{min: 0, max: {most}}}\n"
+    _, said = edited(f"model: qwen3-32b\nteam: search\ntemplate: h20-single\n{units}", BOUGHT)
+
+    assert said[1:] == ((f"WARNING: the most that may run shrinks {told}",) if told else ())
+
+
 def test_latencies_take_the_place_of_a_tier() -> None:
     """A file has one of both."""
     own = Bought(
@@ -100,6 +116,7 @@ def test_latencies_take_the_place_of_a_tier() -> None:
         ttft_ms=900,
         tpot_ms=25,
         units=8,
+        step_units=2,
         reserved_units=4,
         team=None,
     )
