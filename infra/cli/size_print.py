@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from os import environ
 
 from rich.console import Console
+from rich.table import Table as TerminalTable
 from rich.text import Text
 
 from infra.cli.size_answer import Answer
@@ -47,9 +48,19 @@ def print_tables(answer: Answer, log: LogWords | None) -> None:
     if log:
         console.print(Text(log.plot), soft_wrap=True, end="\n\n")
     for table in _tables(answer, log):
-        console.print(terminal(table), end="\n\n")
+        console.print(_unbroken(table), end="\n\n", crop=False)
     for note in _notes(answer, log):
         console.print(Text(note))
+
+
+def _unbroken(table: Table) -> TerminalTable:
+    """Return a table for a terminal that would rather be too wide than break a number."""
+    shown = terminal(table)
+    for place, column in enumerate(table.columns):
+        if column.numeric:
+            parts = (*column.heading.split(), *(row[place] for row in table.rows))
+            shown.columns[place].min_width = max(map(len, parts))
+    return shown
 
 
 def markdown(answer: Answer, log: LogWords | None) -> str:

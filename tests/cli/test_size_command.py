@@ -121,6 +121,21 @@ def test_tables_read_well_at_a_hundred_columns(args: tuple[str, ...]) -> None:
     assert max(map(len, lines)) <= 100
 
 
+@pytest.mark.parametrize("columns", [None, "60", "130"])
+def test_the_width_that_is_asked_for_is_taken(columns: str | None) -> None:
+    """Piped text is 100 columns wide, or as COLUMNS says; where it is narrow, no number breaks."""
+    args = ["size", "--root", str(ROOT), *QWEN, *PROD, "--template", "h100-single"]
+    shown = CliRunner().invoke(app, args, env={"COLUMNS": columns}).stdout
+    told = [line for line in shown.splitlines() if line.startswith("qwen3-32b on")]
+    wide = int(columns or "100")
+
+    assert wide - 15 < len(told[0]) <= wide
+    numbers = document(*QWEN, *PROD, "--template", "h100-single")["alternatives"]
+    for one in numbers:
+        assert f"{one['tpot_ms']['value']:.1f} ±10%" in shown
+        assert f"{one['step']['total_tps']['value']:,.0f} ±10%" in shown
+
+
 def test_every_tier_of_a_template() -> None:
     """With a template, every tier is compared, and the asked one is chosen."""
     found = document(*QWEN, "--template", "h20-single", "--tier", "economy")
