@@ -16,6 +16,7 @@ from statistics import mean, median
 
 from capacity_rows import (
     ROWS,
+    SHORTEST,
     Memory,
     Numbers,
     Predictor,
@@ -32,7 +33,7 @@ from infra.capacity.calibration import Point, calibration
 from infra.capacity.fitted import FITTED, WITHOUT
 from infra.capacity.load import Load
 from infra.capacity.memory import memory_fit
-from infra.capacity.performance import TPOT_MARGIN
+from infra.capacity.performance import TPOT_MARGIN, perform
 from infra.catalog.load import load_catalog
 
 SLOS_TPOT_MS = (15, 20, 30, 50, 80)
@@ -60,6 +61,7 @@ def main() -> int:
     plain = Scored(
         name="calculator, roofline", rows=rows, answers=[unseen(row, curves=False) for row in rows]
     )
+    steady = Scored(name="calculator, steady state", rows=rows, answers=[_steady(row) for row in rows])
     aic = Scored(name="AIConfigurator 0.12", rows=rows, answers=[row.aiconfigurator for row in rows])
     naive = Scored(name="naive roofline", rows=rows, answers=[Numbers(nan, nan, r.naive_tps) for r in rows])
     calibrated = one_point(rows)
@@ -67,7 +69,7 @@ def main() -> int:
     print("| rows | predictor | TPS | TPOT | TTFT | TPS within 20 % | covered |")
     print("|---|---|---|---|---|---|---|")
     for kind, kept in _kinds(rows):
-        for scored in (ours, calibrated, plain, aic, naive):
+        for scored in (ours, calibrated, steady, plain, aic, naive):
             print(_line(kind, kept, scored))
     print("\n| TPOT promises | decisions | violate | too cautious |\n|---|---|---|---|")
     for scored in (ours, calibrated, aic):
@@ -84,6 +86,17 @@ def main() -> int:
 def unseen(row: Serving, *, curves: bool = True) -> Numbers | None:
     """Answer a row with constants that never saw its model."""
     return predict(row, WITHOUT.get(row.model, FITTED), curves=curves)
+
+
+def _steady(row: Serving) -> Numbers | None:
+    """Answer a row with what `size` says: means of a steady load, without the run's first wave."""
+    found = group(row, WITHOUT.get(row.model, FITTED))
+    if found is None:
+        return None
+    mean_length = (1 + SHORTEST) / 2
+    load = Load(input_tokens=round(row.isl * mean_length), output_tokens=round(row.osl * mean_length))
+    there = perform(found, load, row.concurrency)
+    return with_tps(row, there.ttft_ms, there.tpot_ms)
 
 
 def one_point(rows: Sequence[Serving]) -> Scored:

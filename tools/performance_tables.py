@@ -7,6 +7,8 @@ import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
+import typer
+
 from infra.cli.offers import template_names
 from infra.cli.template import refill
 from infra.spec.files import Files
@@ -19,11 +21,14 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="change nothing; fail if a table is stale")
     options = parser.parse_args()
     files = Files(options.root)
-    stale = [
-        name
-        for name in template_names(files)
-        if refill(options.root, name, files, write=not options.check, show=False)
-    ]
+    try:
+        stale = [
+            name
+            for name in template_names(files)
+            if refill(options.root, name, files, write=not options.check, show=False)
+        ]
+    except typer.Exit as told:
+        return told.exit_code
     if stale and options.check:
         print(f"stale, run `make catalog`: {', '.join(stale)}", file=sys.stderr)
         return 1

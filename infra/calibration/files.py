@@ -73,7 +73,8 @@ def with_results(
     before: CalibrationFile | None, target: Target, results: Sequence[Result], stated: Stated
 ) -> CalibrationFile:
     """Return a calibration with new measurements in it; they replace those of the same load."""
-    new = [_point(result, stated) for result in results]
+    # A file that is given twice was measured once.
+    new = list(dict.fromkeys(_point(result, stated) for result in results))
     kept = [
         old
         for old in (before.points if before else ())

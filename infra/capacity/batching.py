@@ -37,7 +37,8 @@ def together(engine: RoleEngine, load: Load, factor: float) -> States:
         waiting_steps, mean, own_ms, rest_ms = 1.0, _Mean(0.0, 0.0, 0.0, 0.0), 0.0, 0.0
         for _ in range(_ROUNDS):
             decoding = max(1.0, running * later / (later + waiting_steps))
-            mean = step.mean(decoding, running / (later + waiting_steps))
+            # A request is held up by the prompts of the others.
+            mean = step.mean(decoding, max(0.0, running - 1) / (later + waiting_steps))
             own_ms = step.chunks * step.mixed_ms(decoding, (1 + mean.prompts) / step.chunks)
             # A client of a closed loop sends when a step ends: it waits for the rest of the next one.
             rest_ms = max(0.0, mean.ms - arriving)
@@ -45,8 +46,9 @@ def together(engine: RoleEngine, load: Load, factor: float) -> States:
             if abs(waiting_steps - before) < _CLOSE * (later + before):
                 break
         unhindered = arriving + mean.residual_ms + own_ms
-        # Little's law: whoever neither runs nor arrives waits in front.
-        ttft = max(arriving + rest_ms + own_ms, here * mean.ms / mean.prompts - later * mean.ms)
+        # Little's law: whoever neither runs nor arrives waits in front, for room or for prompts to be read.
+        rate = min(running / (rest_ms + own_ms + later * mean.ms), step.most(running) / mean.ms)
+        ttft = max(arriving + rest_ms + own_ms, here / rate - later * mean.ms)
         return State(
             ttft_ms=ttft,
             tpot_ms=mean.ms,
@@ -130,7 +132,7 @@ class _Step:
     def mixed_ms(self, decoding: float, prompts: float) -> float:
         """Return the time of a step with that many prompts; what does not fit waits for the next."""
         engine, load = self.engine, self.load
-        prompts = min(prompts, self._most(decoding))
+        prompts = min(prompts, self.most(decoding))
         dense = engine.steps.dense_ms(prompts * load.new_tokens + decoding, mixed=True)
         answers = engine.steps.decode_attention_ms(decoding, load.context_tokens)
         kernels = dense + prompts * self.attention_ms + answers
@@ -138,9 +140,9 @@ class _Step:
 
     def mean(self, decoding: float, prompts: float) -> _Mean:
         """Return the mean step when each brings that many prompts; as many as fit, where that is fewer."""
-        most = self._most(decoding)
+        most = self.most(decoding)
         prompts = min(prompts, most)
-        mixed = min(1.0, max(prompts / most, 1 - exp(-prompts)))
+        mixed = max(1e-9, min(1.0, max(prompts / most, 1 - exp(-prompts))))
         plain_ms = plain_step_ms(self.engine, self.load, decoding, self.factor)
         mixed_ms = self.mixed_ms(decoding, prompts / mixed)
         ms = (1 - mixed) * plain_ms + mixed * mixed_ms
@@ -149,9 +151,9 @@ class _Step:
 
     def prompt_ms(self, decoding: float) -> float:
         """Return the time of a full step that falls to each prompt."""
-        most = self._most(decoding)
+        most = self.most(decoding)
         return self.mixed_ms(decoding, most) / most
 
-    def _most(self, decoding: float) -> float:
+    def most(self, decoding: float) -> float:
         """Return the prompts, or the part of one, that fit into a step."""
         return max(1.0, self.engine.max_num_batched_tokens - decoding) / self.load.new_tokens

@@ -16,6 +16,9 @@ Predict = Callable[[Load, int], tuple[float, float]]
 SAME_SHAPE = 0.10
 """Shapes whose lengths differ by no more than this share are one: the acceptance bound of `measured`."""
 
+FAR = 4.0
+"""Beyond this ratio of lengths a run says nothing of another load: other parts of a step decide there."""
+
 TTFT_BAND = 1.5
 """Beyond this ratio of concurrencies or lengths a TTFT factor says nothing.
 
@@ -79,7 +82,11 @@ class Calibration:
 
         Other shapes have the factors of the measured ones, the nearer the more.
         """
-        curves = [(curve.distance(load), _tpot(curve.factors, concurrency)) for curve in self._curves]
+        curves = [
+            (curve.distance(load), _tpot(curve.factors, concurrency))
+            for curve in self._curves
+            if curve.distance(load) < log(FAR)
+        ]
         same = [factor for distance, factor in curves if distance == 0]
         if same:
             return exp(sum(same) / len(same))
@@ -105,8 +112,8 @@ class Calibration:
         )
 
     def label(self, load: Load, concurrency: int) -> Label | None:
-        """Return how numbers came to be after the factors; None where there is no point to calibrate by."""
-        if not self.points:
+        """Return how numbers came to be after the factors; None where no point is near enough to say."""
+        if not any(curve.distance(load) < log(FAR) for curve in self._curves):
             return None
         return "measured" if self.measured(load, concurrency) else "calibrated"
 
@@ -134,7 +141,8 @@ def calibration_of(compared: Sequence[Compared]) -> Calibration:
         for one in compared
         if one.point.load.adapters
     ]
-    return replace(known, lora_factor=max(1.0, exp(_mean(slower)))) if slower else known
+    # Without a plain run beside it, a slower run may tell of the kernels as well.
+    return replace(known, lora_factor=max(1.0, exp(_mean(slower)))) if slower and plain else known
 
 
 def same_shape(one: Load, other: Load) -> bool:

@@ -10,6 +10,8 @@ from infra.capacity.steps import Provenance
 PAST_OFFSET = 512
 """Added to past tokens before their logarithm is taken, so that none at all has one."""
 SMALLEST_MS = 1e-6
+CAPTURED_TOKENS = 512
+"""The largest step that vLLM captures in CUDA graphs by default; beyond, the host launches every kernel."""
 
 Row = tuple[float, ...]
 
@@ -45,9 +47,10 @@ class Curve:
         at = log(max(1.0, tokens))
         compute = exp(_line(self.axes.tokens, self.compute, at))
         communicate = exp(_line(self.axes.tokens, self.communicate, at))
-        if mixed:
-            return max(self.launch_ms, compute * self.mixed_factor + communicate)
-        return compute + communicate
+        if not mixed:
+            return compute + communicate
+        kernels = compute * self.mixed_factor + communicate
+        return max(self.launch_ms, kernels) if tokens > CAPTURED_TOKENS else kernels
 
     def prefill_attention_ms(self, new_tokens: float, past_tokens: float) -> float:
         """Return the time in which new tokens look at each other and at the past ones of their prompt."""

@@ -84,10 +84,11 @@ def under_rate(group: Group, load: Load, requests_per_second: float) -> OpenLoop
     """Return what callers see at a rate; None where the group cannot keep up with it."""
     wanted = requests_per_second / 1000
     state = _states(group, load)
-    most = state(MOST_CONCURRENCY).rate_per_ms
+    peak = max(_levels(MOST_CONCURRENCY), key=lambda held: state(held).rate_per_ms)
+    most = state(peak).rate_per_ms
     if wanted <= 0 or wanted >= most:
         return None
-    concurrency = crossing(lambda held: state(held).rate_per_ms / wanted - 1, 1e-3, MOST_CONCURRENCY, _CLOSE)
+    concurrency = crossing(lambda held: state(held).rate_per_ms / wanted - 1, 1e-3, peak, _CLOSE)
     found = state(concurrency)
     lines = waits(found.queues, wanted)
     at = found.unhindered_ms
@@ -124,7 +125,8 @@ def best_within(group: Group, load: Load, ttft_ms: float, tpot_ms: float) -> Per
     most = largest(kept)
     if not most:
         return None
-    enough = NEARLY_ALL * state(most).rate_per_ms
+    # The rate may fall again: prompts wait, and longer steps pass fewer of them.
+    enough = NEARLY_ALL * max(state(held).rate_per_ms for held in _levels(most))
     fewer = largest(lambda concurrency: state(concurrency).rate_per_ms < enough)
     chosen = min(most, fewer + 1)
     held, more = perform(group, load, chosen), state(most + 1)
@@ -149,19 +151,24 @@ def largest(kept: Callable[[int], bool]) -> int:
     return low
 
 
+def _levels(most: int) -> tuple[int, ...]:
+    """Return the levels at which a rate is looked for: doubling, and the last."""
+    return (*(2**power for power in range(most.bit_length()) if 2**power < most), most)
+
+
 def provenance_of(group: Group, load: Load, concurrency: float) -> Provenance:
     """Return how far to trust a group at a load level: as measured there, as calibrated, or as it is."""
     label = group.calibration.label(load, round(concurrency)) if group.calibration else None
     if group.calibration is None or label is None:
         return group.provenance
     kind: Literal["measured", "calibrated"] = "measured" if label == "measured" else "calibrated"
-    ttft, tpot, tps = ERRORS[kind]
+    _, tpot, tps = ERRORS[kind]
     runs = len(group.calibration.points)
     return Provenance(
         label=label,
         source=f"{runs} measured run{'' if runs == 1 else 's'}; {group.provenance.source}",
-        # A TTFT factor holds at its own load level only: elsewhere nothing is known better.
-        ttft_error=ttft if kind == "measured" else group.provenance.ttft_error,
+        # A run's TTFT is that of its first wave too, and its factor holds at its own load level only.
+        ttft_error=group.provenance.ttft_error,
         tpot_error=tpot,
         tps_error=tps,
     )
@@ -184,13 +191,15 @@ def _calibrated(found: State, known: Calibration, load: Load, concurrency: float
     level = max(1, round(concurrency))
     slower, later = known.tpot_factor(load, level), max(1, load.output_tokens - 1)
     tpot = found.tpot_ms * slower
-    ttft = found.ttft_ms * known.ttft_factor(load, level)
+    # Who waits for room waits for others' answers, which are slower by that much.
+    waiting = max(0.0, found.ttft_ms - found.unhindered_ms)
+    ttft = (found.ttft_ms - waiting) * known.ttft_factor(load, level) + waiting * slower
     return replace(
         found,
         ttft_ms=ttft,
         tpot_ms=tpot,
         rate_per_ms=concurrency / (ttft + later * tpot),
-        unhindered_ms=found.unhindered_ms * ttft / found.ttft_ms,
+        unhindered_ms=found.unhindered_ms * known.ttft_factor(load, level),
         residual_ms=found.residual_ms * slower,
         queues=tuple(replace(queue, service_ms=queue.service_ms * slower) for queue in found.queues),
     )

@@ -161,7 +161,10 @@ class _Run:
                     break
                 number = state.waiting[0]
                 needed = self._bytes(number)
-                if state.held_bytes and state.held_bytes + needed > self.engine.kv.free_bytes:
+                if (
+                    state.held_bytes
+                    and state.held_bytes + needed > self.engine.kv.free_bytes / self.engine.stages
+                ):
                     break
                 state.waiting.popleft()
                 state.held_bytes += needed

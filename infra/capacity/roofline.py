@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from infra.capacity.curves import CAPTURED_TOKENS
 from infra.capacity.steps import Provenance
 
 
@@ -45,9 +46,10 @@ class Roofline:
         touching = tokens * self.activation_bytes / self.bytes_per_ms
         kernels = max(reading, tokens * self.computing_ms) + touching + self.fixed_ms
         sending = self.sending_fixed_ms + tokens * self.sending_ms
-        if mixed:
-            return max(self.launch_ms, kernels * self.mixed_factor + sending)
-        return kernels + sending
+        if not mixed:
+            return kernels + sending
+        kernels = kernels * self.mixed_factor + sending
+        return max(self.launch_ms, kernels) if tokens > CAPTURED_TOKENS else kernels
 
     def prefill_attention_ms(self, new_tokens: float, past_tokens: float) -> float:
         """Return the time in which new tokens look at each other and at the past ones of their prompt."""

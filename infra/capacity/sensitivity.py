@@ -81,7 +81,7 @@ def _all(offer: Offer, promise: Promise, demand: Demand, sized: Sized) -> Iterat
     fewer, more = (at(f"{hit:.0%}", replace(demand, load=replace(load, cache_hit=hit))) for hit in hits)
     yield Sensitivity(assumption="cache hit", less=fewer, more=more)
     rates = [demand.requests_per_second * factor for factor in (1 - OFF_BY, 1 + OFF_BY)]
-    slower, faster = (at(f"{rate:g}", replace(demand, requests_per_second=rate)) for rate in rates)
+    slower, faster = (at(f"{rate:,.3g}", replace(demand, requests_per_second=rate)) for rate in rates)
     yield Sensitivity(assumption="requests per second", less=slower, more=faster)
     error = sized.held.provenance.tps_error
     worse, better = (at(f"{tps:+.0%}", demand, 1 + tps) for tps in (-error, error))

@@ -118,6 +118,18 @@ def _misfits(model: Model, roles: Mapping[str, RoleStack], adapters_rank: tuple[
             yield f"role decode: tensor_parallel {after} is less than prefill's {before}"
 
 
+def _block_width(model: Model) -> int:
+    """Return the columns that share a scale, as config.json says; 0 where scales are not in blocks.
+
+    vLLM refuses to load experts whose parts end within a block: `Fp8MoEMethod.create_weights`.
+    """
+    for place in (model.engine_config.text, model.engine_config.top):
+        config = place.get("quantization_config")
+        if isinstance(config, Mapping) and isinstance(sizes := config.get("weight_block_size"), list | tuple):
+            return int(str(sizes[0]))
+    return 0
+
+
 def _parallel(model: Model, name: str, stack: RoleStack) -> Iterator[str]:
     """Yield how a model cannot be divided; as the rule `parallelism` judges."""
     instance, attention = stack.pool.instance, model.attention
@@ -126,5 +138,11 @@ def _parallel(model: Model, name: str, stack: RoleStack) -> Iterator[str]:
         yield f"role {name}: tensor_parallel {size} does not divide {attention.heads} attention heads"
     elif attention.kind != "mla" and attention.kv_heads % size and size % attention.kv_heads:
         yield f"role {name}: tensor_parallel {size} does not suit {attention.kv_heads} KV heads"
+    block = _block_width(model)
+    if model.experts and block and not stack.expert_parallel and model.experts.mlp_size // size % block:
+        yield (
+            f"role {name}: tensor_parallel {size} cuts experts of {model.experts.mlp_size} columns within "
+            f"their {block}-column blocks; enable-expert-parallel keeps them whole"
+        )
     if instance.pipeline_parallel > model.layers:
         yield f"role {name}: more pipeline stages than the model's {model.layers} layers"

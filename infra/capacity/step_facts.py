@@ -31,6 +31,9 @@ from infra.catalog.curves import (
 )
 from infra.catalog.model import Gpu, Model, Precision
 
+LEAST_MEASURED = 0.3
+"""Share of measured points below which a curve is the library's guess, and no better than a roofline."""
+
 _AXES = Axes(
     tokens=logarithms(TOKENS),
     new_tokens=logarithms(NEW_TOKENS),
@@ -50,7 +53,7 @@ def step_times(model: Model, curves: Curves, stack: RoleStack, constants: Consta
         stack.expert_parallel,
     )
     grid = curves.grids.get(layout)
-    if grid is None or stack.precision not in (None, model.precision):
+    if grid is None or grid.measured_share < LEAST_MEASURED or stack.precision not in (None, model.precision):
         return _roofline(model, stack, constants)
     return _curve(model, curves.tables, grid, instance, constants)
 
@@ -103,7 +106,7 @@ def _roofline(model: Model, stack: RoleStack, constants: Constants) -> Roofline:
     # Two all-reduces a layer, in bf16; each GPU sends its share of the ring.
     sent_bytes = 2 * (size - 1) / size * 2 * model.layers * model.hidden_size * 2
     link_bytes_per_ms = LINK_SHARE * (gpu.nvlink_gb_per_s or PCIE_GB_PER_S) / 2 * 1e6
-    ttft, tpot, tps = ERRORS["roofline"]
+    ttft, tpot, tps = ERRORS["roofline moe" if model.moe else "roofline"]
     return Roofline(
         weight_bytes=(held.layers + held.embeddings / 2) / size,
         expert_bytes=held.experts / (size * instance.data_parallel),

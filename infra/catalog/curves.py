@@ -42,7 +42,7 @@ class Grid:
     decode_fp8_ms: tuple[tuple[float, ...], ...]
     """The same with an fp8 KV cache; empty where the GPU has no kernels for it."""
     measured_share: float
-    """Share of the points that come from measured kernels; the others from formulas fitted to such."""
+    """Share of the points, without exchanges between GPUs, that come from measured kernels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,8 @@ def _grids(rows: Iterable[dict[str, str]]) -> dict[Layout, Grid]:
         part = row["part"] + ("-fp8" if row["kv_cache_dtype"] == "fp8" else "")
         values = tuple(map(float, row["ms"].split()))
         parts.setdefault(layout, {}).setdefault(part, []).append(values)
-        marks[layout] = marks.get(layout, "") + row["measured"]
+        if row["part"] != "communicate":
+            marks[layout] = marks.get(layout, "") + row["measured"]
     return {
         layout: Grid(
             compute_ms=of["compute"][0],

@@ -193,3 +193,11 @@ def test_a_run_with_adapters_tells_by_how_much_they_slow(project: Path) -> None:
     sized = CliRunner().invoke(app, ["size", "--root", str(project), *H100, *load])
     assert sized.exit_code == 0
     assert "unverified" not in sized.stdout
+
+
+def test_a_file_that_is_given_twice_is_one_run(project: Path) -> None:
+    """The same result twice on one command line is one point."""
+    result = run(project, *source("vllm-bench-serve.json", "vllm-bench-serve.json"), *H100)
+
+    assert (0, "") == (result.exit_code, result.stderr)
+    assert (project / FILE).read_text(encoding="utf-8").count("concurrency:") == 1

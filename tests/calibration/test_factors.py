@@ -38,12 +38,16 @@ def test_prediction_is_the_measurement_where_it_was_measured(curve: dict[int, fl
 def test_factors_stay_within_what_was_measured(
     curve: dict[int, float], level: int, input_tokens: int, output_tokens: int
 ) -> None:
-    """Nowhere is a TPOT factor beyond the measured ones, nor a TTFT factor beyond them and 1."""
+    """Nowhere is a factor beyond the measured ones; far from all of them it is 1."""
     made = calibration([point(factor, measured) for measured, factor in curve.items()], predict)
     load = Load(input_tokens=input_tokens, output_tokens=output_tokens)
     low, high = min(curve.values()), max(curve.values())
 
-    assert low * 0.999999 <= made.tpot_factor(load, level) <= high * 1.000001
+    tpot_factor = made.tpot_factor(load, level)
+    assert low * 0.999999 <= tpot_factor <= high * 1.000001 or (tpot_factor, made.label(load, level)) == (
+        1,
+        None,
+    )
     assert min(1, low) * 0.999999 <= made.ttft_factor(load, level) <= max(1, high) * 1.000001
 
 

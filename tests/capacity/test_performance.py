@@ -3,14 +3,16 @@
 from dataclasses import replace
 
 import pytest
-from engines import group, single, stack
+from engines import CATALOG, group, single, stack
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.capacity.batching import plain_step_ms
 from infra.capacity.calibration import Point, calibration
 from infra.capacity.group import Group
 from infra.capacity.load import Load
 from infra.capacity.performance import best_within, perform, under_rate
+from infra.capacity.serving import misfits
 
 GROUPS = {
     "dense-curve": single("llama-3.3-70b-fp8", "h100-8", tensor_parallel=4),
@@ -52,11 +54,11 @@ def test_little_s_law_holds(group: Group, load: Load, concurrency: int) -> None:
 
 @given(groups, loads, st.integers(1, 600))
 def test_more_requests_wait_longer_and_bring_more(group: Group, load: Load, concurrency: int) -> None:
-    """Latency hardly ever falls with concurrency, nor does throughput."""
+    """Latency never falls with concurrency; throughput falls a little where answers crowd out prompts."""
     now, then = perform(group, load, concurrency), perform(group, load, 2 * concurrency)
     assert now.ttft_ms <= then.ttft_ms * 1.01
     assert now.tpot_ms <= then.tpot_ms * 1.01
-    assert now.total_tps <= then.total_tps * 1.03
+    assert now.total_tps <= then.total_tps * 1.2
 
 
 @given(groups, loads, st.floats(50, 20000), st.floats(5, 300))
@@ -78,7 +80,7 @@ def test_the_best_load_keeps_its_promise(group: Group, load: Load, ttft_ms: floa
 @given(groups, loads, st.floats(0.05, 0.95))
 def test_percentiles_rise_and_rates_beyond_reach_have_none(group: Group, load: Load, busy: float) -> None:
     """Under requests that come at random the slow ones wait longer; beyond the highest rate nothing holds."""
-    most = perform(group, load, 4096).requests_per_second
+    most = max(perform(group, load, 2**power).requests_per_second for power in range(13))
     seen = under_rate(group, load, busy * most)
     assert seen is not None
     assert seen.ttft_p50_ms <= seen.ttft_p90_ms <= seen.ttft_p99_ms
@@ -199,3 +201,20 @@ def test_a_group_says_which_promise_stops_it() -> None:
     assert (tight.binding, tight.limit) == ("TTFT", "compute")
     assert slow.binding == "TPOT"
     assert loose.binding == "rate"
+
+
+def test_a_single_request_is_held_up_by_nobody() -> None:
+    """Alone, every later token takes a plain step, however long the prompt was."""
+    group = single("llama-3.3-70b-fp8", "h100-8", tensor_parallel=2)
+    load = Load(input_tokens=8000, output_tokens=20)
+    engine = group.roles["serve"]
+    assert perform(group, load, 1).tpot_ms == pytest.approx(plain_step_ms(engine, load, 1, 1.0), rel=1e-3)
+
+
+def test_experts_that_a_size_would_cut_within_their_blocks_are_refused() -> None:
+    """Of experts 768 wide a quarter is 192, and scales are for 128: the engine would not start."""
+    model = CATALOG.models["qwen3-30b-a3b-fp8"]
+    four, two = ({"serve": stack("h100-8", tensor_parallel=size)} for size in (4, 2))
+    spread = {"serve": stack("h100-8", arguments={"enable-expert-parallel": None}, tensor_parallel=4)}
+    assert "128-column blocks" in " ".join(misfits(model, four))
+    assert misfits(model, two) == misfits(model, spread) == ()
