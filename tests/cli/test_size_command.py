@@ -19,7 +19,7 @@ PROD = ("--stack", "prod")
 
 def run(*args: str) -> Result:
     """Run the command on this project."""
-    return CliRunner().invoke(app, ["size", "--root", str(ROOT), *args])
+    return CliRunner().invoke(app, ["size", "--root", str(ROOT), *args], env={"COLUMNS": None})
 
 
 def document(*args: str) -> dict[str, Any]:
