@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import gcd
 
 from infra.capacity.group import Group
 from infra.capacity.load import Load
@@ -10,6 +11,9 @@ from infra.catalog.model import Model
 
 GIB_ERROR = 1.0
 """Of memory per GPU: ten start-up logs of vLLM agree within it (tests/capacity/vllm_memory.csv)."""
+
+FINEST_BLOCK = 32
+"""vLLM cuts blocks of experts that end within one down to this: `refine_fp8_moe_block_shape`, 0.32.0."""
 
 _GIB = 2**30
 
@@ -119,10 +123,7 @@ def _misfits(model: Model, roles: Mapping[str, RoleStack], adapters_rank: tuple[
 
 
 def _block_width(model: Model) -> int:
-    """Return the columns that share a scale, as config.json says; 0 where scales are not in blocks.
-
-    vLLM refuses to load experts whose parts end within a block: `Fp8MoEMethod.create_weights`.
-    """
+    """Return the columns that share a scale, as config.json says; 0 where scales are not in blocks."""
     for place in (model.engine_config.text, model.engine_config.top):
         config = place.get("quantization_config")
         if isinstance(config, Mapping) and isinstance(sizes := config.get("weight_block_size"), list | tuple):
@@ -139,10 +140,12 @@ def _parallel(model: Model, name: str, stack: RoleStack) -> Iterator[str]:
     elif attention.kind != "mla" and attention.kv_heads % size and size % attention.kv_heads:
         yield f"role {name}: tensor_parallel {size} does not suit {attention.kv_heads} KV heads"
     block = _block_width(model)
-    if model.experts and block and not stack.expert_parallel and model.experts.mlp_size // size % block:
-        yield (
-            f"role {name}: tensor_parallel {size} cuts experts of {model.experts.mlp_size} columns within "
-            f"their {block}-column blocks; enable-expert-parallel keeps them whole"
-        )
+    if model.experts and block and not stack.expert_parallel:
+        part = model.experts.mlp_size // size
+        if part % block and gcd(block, part, model.hidden_size) < FINEST_BLOCK:
+            yield (
+                f"role {name}: tensor_parallel {size} cuts experts of {model.experts.mlp_size} columns "
+                f"within their {block}-column blocks; enable-expert-parallel keeps them whole"
+            )
     if instance.pipeline_parallel > model.layers:
         yield f"role {name}: more pipeline stages than the model's {model.layers} layers"

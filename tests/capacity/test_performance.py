@@ -211,10 +211,13 @@ def test_a_single_request_is_held_up_by_nobody() -> None:
     assert perform(group, load, 1).tpot_ms == pytest.approx(plain_step_ms(engine, load, 1, 1.0), rel=1e-3)
 
 
-def test_experts_that_a_size_would_cut_within_their_blocks_are_refused() -> None:
-    """Of experts 768 wide a quarter is 192, and scales are for 128: the engine would not start."""
-    model = CATALOG.models["qwen3-30b-a3b-fp8"]
-    four, two = ({"serve": stack("h100-8", tensor_parallel=size)} for size in (4, 2))
-    spread = {"serve": stack("h100-8", arguments={"enable-expert-parallel": None}, tensor_parallel=4)}
-    assert "128-column blocks" in " ".join(misfits(model, four))
-    assert misfits(model, two) == misfits(model, spread) == ()
+def test_experts_that_a_size_would_cut_too_finely_are_refused() -> None:
+    """Of experts 1536 wide a sixteenth is 96, whose blocks vLLM can cut to 32; of a part of 24 it cannot."""
+    model = CATALOG.models["qwen3-235b-a22b-fp8"]
+    assert model.experts is not None
+    narrow = model.model_copy(update={"experts": model.experts.model_copy(update={"mlp_size": 96})})
+    four = {"serve": stack("h200-8", tensor_parallel=4)}
+    spread = {"serve": stack("h200-8", arguments={"enable-expert-parallel": None}, tensor_parallel=4)}
+    assert misfits(model, four) == ()
+    assert "128-column blocks" in " ".join(misfits(narrow, four))
+    assert "128-column blocks" not in " ".join(misfits(narrow, spread))
