@@ -6,6 +6,7 @@ DOMAIN = "modelunits.dev"
 """Prefix of every label, annotation and taint key of ours."""
 
 FLEET = "modelunits:index:Fleet"
+GATEWAY_TYPE = "modelunits:index:Gateway"
 NODE_POOL = "modelunits:index:NodePool"
 TEAM = "modelunits:index:Team"
 ENDPOINT = "modelunits:index:Endpoint"
@@ -33,6 +34,9 @@ GPU_RESOURCE = "nvidia.com/gpu"
 ENGINE_PORT = 8000
 """Where engines and routers listen."""
 
+GATEWAY = "gateway"
+"""The name of the gateway's objects, and of what belongs to it, in its namespace."""
+
 ROUTER_REPLICAS = 2
 """Routers in front of a disaggregated endpoint: one may go while a machine is drained. They need no GPU."""
 
@@ -58,6 +62,11 @@ def endpoint_id(project: str, stack: str, name: str) -> str:
 def namespace(stack: str, team: str) -> str:
     """Return the namespace of a team in a stack."""
     return f"{stack}-{team}"
+
+
+def gateway_namespace(stack: str) -> str:
+    """Return the namespace of a stack's gateway."""
+    return f"modelunits-{stack}"
 
 
 def node_pool_name(stack: str, machine: str, billing: str) -> str:

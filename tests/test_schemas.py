@@ -150,7 +150,7 @@ headroom: 1.2
 adapters: [{name: tone, source: "s3://loras/tone", rank: 16}]
 features: {structured_output: false}
 moderation: {enabled: false, reason: internal evaluation, confirmed_by: a.lee}
-limits: {concurrency: 64}
+limits: {concurrency: 64, queue: 10, per_key: {requests_per_minute: 6}}
 engine_args: {max-model-len: 32768}
 """,
     "template": """\
@@ -178,7 +178,10 @@ config:
     machines: {h20-8: {node_class: {group: g, kind: K, name: n}, instance_types: [a], reserved: 4, max: 20}}
     teams: {search: {quota: {h20-8: 24}}}
     prices: {currency: USD, h20-8: {hourly: 34.0, monthly: 15000}}
-    moderation: {url: "http://moderator:9000"}
+    gateway:
+      {image: "r:1", host: llm.example.com, tls: {issuer: {name: n}}, parent: {namespace: a, name: b}}
+    moderation:
+      {words: [bad], patterns: [worse], url: "http://moderator:9000", guard: {endpoint: guard}, timeout: 5s}
     exemptions: [{rule: a, endpoint: b, reason: long enough, owner: a.lee, until: 2026-12-31}]
 """,
 }

@@ -6,7 +6,18 @@ Why no date and no line numbers in them: what does not change what exists must n
 
 from typing import TypeAlias
 
-from infra.plan.model import Cost, EndpointPlan, NodePoolPlan, Plan, Purchase, RolePlan, TeamPlan, Tier, Units
+from infra.plan.model import (
+    Cost,
+    EndpointPlan,
+    GatewayPlan,
+    NodePoolPlan,
+    Plan,
+    Purchase,
+    RolePlan,
+    TeamPlan,
+    Tier,
+    Units,
+)
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -28,7 +39,7 @@ def fleet_properties(plan: Plan) -> dict[str, Json]:
         "stack": plan.stack,
         "endpoints": [endpoint.name for endpoint in plan.endpoints],
         "nodes": plan.nodes,
-        "moderation_url": plan.moderation_url,
+        "gateway": gateway_properties(plan.gateway) if plan.gateway else None,
         "node_pools": [node_pool_properties(pool) for pool in plan.node_pools],
         "quotas": [
             {"team": use.team, "machine": use.machine, "used": use.used, "limit": use.limit}
@@ -78,6 +89,31 @@ def node_pool_properties(pool: NodePoolPlan) -> dict[str, Json]:
         "node_class": None
         if pool.node_class_name is None
         else {"group": pool.node_class_group, "kind": pool.node_class_kind, "name": pool.node_class_name},
+    }
+
+
+def gateway_properties(gateway: GatewayPlan) -> dict[str, Json]:
+    """Return the door in front of the endpoints; the words and patterns of judges are counted, not shown."""
+    judges = gateway.judges
+    return {
+        "namespace": gateway.namespace,
+        "image": gateway.image,
+        "host": gateway.host,
+        "url": gateway.url,
+        "replicas": gateway.replicas,
+        "tls_secret": gateway.tls_secret,
+        "issuer": f"{gateway.issuer_kind}/{gateway.issuer_name}" if gateway.issuer_name else None,
+        "parent": f"{gateway.parent_namespace}/{gateway.parent_name}" if gateway.parent_name else None,
+        "drain_timeout_seconds": gateway.drain_timeout_seconds,
+        "judges": {
+            "words": len(judges.words),
+            "patterns": len(judges.patterns),
+            "url": judges.url,
+            "guard": judges.guard.endpoint_id if judges.guard else None,
+            "timeout_seconds": judges.timeout_seconds,
+        }
+        if judges
+        else None,
     }
 
 
@@ -141,11 +177,17 @@ def endpoint_properties(endpoint: EndpointPlan) -> dict[str, Json]:
             "enabled": endpoint.moderation.enabled,
             "reason": endpoint.moderation.reason,
             "confirmed_by": endpoint.moderation.confirmed_by,
+            "judges": list(endpoint.moderation.judges),
         },
         "limits": {
             "requests_per_minute": endpoint.limits.requests_per_minute,
             "tokens_per_minute": endpoint.limits.tokens_per_minute,
             "concurrency": endpoint.limits.concurrency,
+            "queue": endpoint.limits.queue,
+            "per_key": {
+                "requests_per_minute": endpoint.limits.per_key.requests_per_minute,
+                "tokens_per_minute": endpoint.limits.per_key.tokens_per_minute,
+            },
         },
         "engine_args": [
             {

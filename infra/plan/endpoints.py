@@ -9,6 +9,7 @@ from infra.plan import model as plan
 from infra.plan.cost import endpoint_cost
 from infra.plan.engine_arg_facts import added, engine_arg_facts
 from infra.plan.engine_args import max_lora_rank, role_args
+from infra.plan.gateway import base_url, judge_kinds
 from infra.plan.memory import role_memory
 from infra.plan.packing import instances_per_machine, machines_per_instance
 from infra.plan.purchases import purchase
@@ -19,6 +20,9 @@ from infra.spec.endpoint import Endpoint
 from infra.spec.environment import zone
 from infra.spec.stack import Stack
 from infra.spec.template import RoleName, Template
+
+REQUEST_TIMEOUT_SECONDS = 3600
+"""Of a chat request; longer ones belong to batches."""
 
 CACHE_SPARE = 1.25
 CACHE_FLOOR_GIB = 10
@@ -36,6 +40,7 @@ def endpoint_plan(resolved: Resolved, stack: Stack, as_of: date) -> plan.Endpoin
     how_many = units(spec.units, bought, asked, step)
     roles = tuple(_roles(resolved, stack, how_many, step))
     when = scaling(spec, template, performance, how_many, step)
+    upstream = _upstream(resolved.name, names.namespace(stack.name, spec.team), template)
     steps_at_peak = (when.reserved_groups + when.max_groups) / template.groups_per_step
     return plan.EndpointPlan(
         name=resolved.name,
@@ -83,18 +88,27 @@ def endpoint_plan(resolved: Resolved, stack: Stack, as_of: date) -> plan.Endpoin
             enabled=spec.moderation.enabled,
             reason=spec.moderation.reason,
             confirmed_by=spec.moderation.confirmed_by,
+            judges=judge_kinds(environment),
         ),
         limits=plan.Limits(
             requests_per_minute=spec.limits.requests_per_minute,
             tokens_per_minute=spec.limits.tokens_per_minute,
             concurrency=spec.limits.concurrency,
+            queue=spec.limits.queue,
+            per_key=plan.KeyLimits(
+                requests_per_minute=spec.limits.per_key.requests_per_minute,
+                tokens_per_minute=spec.limits.per_key.tokens_per_minute,
+            ),
         ),
         engine_args=engine_arg_facts(
             {f"roles.{role}.args": template.roles[role].args for role in resolved.machines}
             | {"engine_args": spec.engine_args},
             resolved.flags,
+            resolved.model.max_context,
         ),
-        url=_url(resolved.name, names.namespace(stack.name, spec.team), template),
+        url=base_url(stack.name, environment.gateway) or f"http://{upstream}/v1",
+        upstream=upstream,
+        request_timeout_seconds=REQUEST_TIMEOUT_SECONDS,
         startup_timeout_seconds=int(template.startup_timeout.total_seconds()),
         drain_timeout_seconds=int(template.drain_timeout.total_seconds()),
         weights_cache_gib=template.weights_cache
@@ -156,6 +170,6 @@ def _adapters(endpoint: Endpoint) -> tuple[plan.Adapter, ...]:
     return tuple(plan.Adapter(name=a.name, source=a.source, rank=a.rank) for a in endpoint.adapters)
 
 
-def _url(endpoint: str, namespace: str, template: Template) -> str:
+def _upstream(endpoint: str, namespace: str, template: Template) -> str:
     entry: RoleName | str = "serve" if template.shape == "single" else "router"
-    return f"http://{names.service_name(endpoint, entry)}.{namespace}.svc:{names.ENGINE_PORT}/v1"
+    return f"{names.service_name(endpoint, entry)}.{namespace}.svc:{names.ENGINE_PORT}"

@@ -95,17 +95,20 @@ def added(*written: Mapping[str, EngineArg], flags: EngineFlags) -> Mapping[str,
 
 
 def engine_arg_facts(
-    written: Mapping[str, Mapping[str, EngineArg]], flags: EngineFlags
+    written: Mapping[str, Mapping[str, EngineArg]], flags: EngineFlags, max_context: int
 ) -> tuple[EngineArgFact, ...]:
-    """Return what is known about every written flag, by where it was written."""
+    """Return what is known about every written flag, by where it was written.
+
+    `max_context` is the model's, in tokens.
+    """
     return tuple(
-        _fact(name, value, place, flags)
+        _fact(name, value, place, flags, max_context)
         for place, values in written.items()
         for name, value in sorted(values.items())
     )
 
 
-def _fact(name: str, value: EngineArg, place: str, flags: EngineFlags) -> EngineArgFact:
+def _fact(name: str, value: EngineArg, place: str, flags: EngineFlags, max_context: int) -> EngineArgFact:
     flag = flags.flags.get(name)
     return EngineArgFact(
         name=name,
@@ -113,7 +116,7 @@ def _fact(name: str, value: EngineArg, place: str, flags: EngineFlags) -> Engine
         known=flag is not None,
         nearest=None if flag else _nearest(name, flags),
         owned_by=owner(name),
-        problem=next(_mistakes(name, value, flag), None) if flag else None,
+        problem=next(_mistakes(name, value, flag, max_context), None) if flag else None,
     )
 
 
@@ -127,7 +130,7 @@ def _nearest(name: str, flags: EngineFlags) -> str | None:
     return next(iter(get_close_matches(bare, flags.flags, n=1)), None)
 
 
-def _mistakes(name: str, value: EngineArg, flag: Flag) -> Iterator[str]:
+def _mistakes(name: str, value: EngineArg, flag: Flag, max_context: int) -> Iterator[str]:
     if flag.takes == "nothing":
         if not isinstance(value, bool):
             yield f"must be true or false, got {value}"
@@ -139,3 +142,5 @@ def _mistakes(name: str, value: EngineArg, flag: Flag) -> Iterator[str]:
         yield f"must be {wanted[1]}, got {value}"
     elif flag.choices and str(value) not in (choices := [str(choice) for choice in flag.choices]):
         yield f"must be one of {', '.join(choices)}, got {value}"
+    elif name == "max-model-len" and (read_size(value) or 0) > max_context:
+        yield f"must be at most {max_context}, the longest context of the model, got {value}"

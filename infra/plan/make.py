@@ -7,6 +7,7 @@ from datetime import date
 from infra.catalog.model import Catalog
 from infra.plan.cost import total_cost
 from infra.plan.endpoints import endpoint_plan
+from infra.plan.gateway import gateway_plan, guard_problems
 from infra.plan.machines import Machine, machines_of
 from infra.plan.model import EndpointPlan, Exemption, NodePoolPlan, Plan, Totals
 from infra.plan.pools import node_pools
@@ -41,7 +42,7 @@ def make_plan(stack: Stack, catalog: Catalog, as_of: date) -> Planned:
         context=environment.cluster.context,
         cluster_identifier=_cluster_identifier(stack),
         nodes=environment.nodes,
-        moderation_url=environment.moderation.url if environment.moderation else None,
+        gateway=gateway_plan(stack, endpoints),
         prometheus_url=environment.prometheus.url,
         endpoints=endpoints,
         node_pools=pools,
@@ -52,7 +53,8 @@ def make_plan(stack: Stack, catalog: Catalog, as_of: date) -> Planned:
         totals=_totals(endpoints, pools, machines, environment.prices.currency),
     )
     endpoint_problems = [problem for each in found if not isinstance(each, Resolved) for problem in each]
-    return Planned(plan=plan, problems=tuple(sorted({*machine_problems, *endpoint_problems})))
+    problems = {*machine_problems, *endpoint_problems, *guard_problems(stack, endpoints)}
+    return Planned(plan=plan, problems=tuple(sorted(problems)))
 
 
 def _cluster_identifier(stack: Stack) -> str:

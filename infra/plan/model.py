@@ -182,6 +182,16 @@ class Moderation:
     enabled: bool
     reason: str | None
     confirmed_by: str | None
+    judges: tuple[str, ...]
+    """Kinds of judges: `words`, `patterns`, `url`, `guard`. None where there is no gateway to ask them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyLimits:
+    """What the endpoint accepts from one API key."""
+
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +201,9 @@ class Limits:
     requests_per_minute: int | None
     tokens_per_minute: int | None
     concurrency: int | None
+    queue: int
+    """Requests that wait, for their turn or for the endpoint to wake."""
+    per_key: KeyLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,7 +246,13 @@ class EndpointPlan:
     limits: Limits
     engine_args: tuple[EngineArgFact, ...]
     url: str
+    """What callers use as the base URL."""
+    upstream: str
+    """The host and port inside the cluster that takes the endpoint's requests."""
+    request_timeout_seconds: int
+    """How long one request may take, from its last byte in to its last byte out."""
     startup_timeout_seconds: int
+    """The cold-start limit: how long a request to a sleeping endpoint is held."""
     drain_timeout_seconds: int
     weights_cache_gib: float
 
@@ -302,6 +321,58 @@ class TeamPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """A guard model that an endpoint of the stack serves."""
+
+    endpoint_id: str
+    upstream: str
+    flags: str
+    """A regular expression; text is refused where it is found in the guard's answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judges:
+    """Who judges inputs and outputs; what one refuses is refused."""
+
+    words: tuple[str, ...]
+    patterns: tuple[str, ...]
+    url: str | None
+    guard: Guard | None
+    timeout_seconds: float
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of judges that there are."""
+        named = {"words": self.words, "patterns": self.patterns, "url": self.url, "guard": self.guard}
+        return tuple(kind for kind, judge in named.items() if judge)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayPlan:
+    """The door in front of every endpoint of a stack."""
+
+    namespace: str
+    image: str
+    """Has the moderator, and what brings keys over."""
+    host: str | None
+    """The name that callers use; None: only the address inside the cluster."""
+    url: str
+    """What callers use as the base URL."""
+    replicas: int
+    tls_secret: str | None
+    """The Secret with the certificate; None: plain HTTP."""
+    issuer_kind: str | None
+    issuer_name: str | None
+    """The cert-manager issuer that fills the Secret; None where the platform team keeps it."""
+    parent_namespace: str | None
+    parent_name: str | None
+    """The Gateway API Gateway in front; None where there is none."""
+    drain_timeout_seconds: int
+    """As long as the longest request may take."""
+    judges: Judges | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
     """The stack's sums."""
 
@@ -335,7 +406,8 @@ class Plan:
     context: str | None
     cluster_identifier: str
     nodes: Literal["karpenter", "existing"]
-    moderation_url: str | None
+    gateway: GatewayPlan | None
+    """None: nothing of ours stands in front of the endpoints."""
     prometheus_url: str
     """Where autoscalers ask for the load."""
     endpoints: tuple[EndpointPlan, ...]

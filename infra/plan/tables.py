@@ -33,6 +33,7 @@ def tables(plan: Plan) -> tuple[Table, ...]:
         _units_and_cost(plan),
         _roles(plan),
         _purchases(plan),
+        _unmoderated(plan),
         _pools(plan),
         _quotas(plan),
     )
@@ -183,6 +184,18 @@ def _purchases(plan: Plan) -> Table:
             )
             for endpoint in plan.endpoints
             for purchase in endpoint.purchases
+        ),
+    )
+
+
+def _unmoderated(plan: Plan) -> Table:
+    return Table(
+        title="Not moderated",
+        columns=_words("Endpoint", "Reason", "Confirmed by"),
+        rows=tuple(
+            (endpoint.name, endpoint.moderation.reason or UNKNOWN, endpoint.moderation.confirmed_by or UNKNOWN)
+            for endpoint in plan.endpoints
+            if not endpoint.moderation.enabled
         ),
     )
 

@@ -93,6 +93,8 @@ URL = r"^https?://[^\s/@]+(/[^\s]*)?$"
 """Without a user's name and password: addresses are readable by everybody who may see the objects."""
 CURRENCY = r"^[A-Z]{3}$"
 WORD = r"^[^\s]+$"
+KUBERNETES_NAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+HOST = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$"
 
 PATTERN_WORDS = {
     NAME: "must be 1 to 30 lower-case letters, digits or hyphens, a letter first and no hyphen last",
@@ -102,6 +104,8 @@ PATTERN_WORDS = {
     URL: "must be an http:// or https:// address without spaces, user name and password",
     CURRENCY: "must be a currency code of three capitals, such as USD",
     WORD: "must be one word without spaces",
+    KUBERNETES_NAME: "must be 1 to 63 lower-case letters, digits or hyphens, no hyphen first or last",
+    HOST: "must be a host name in lower case with a dot in it, such as llm.example.com",
 }
 """What each pattern asks for, in words."""
 

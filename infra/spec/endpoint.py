@@ -135,6 +135,15 @@ class Moderation(Spec):
     """Needed where moderation is off: who answers for it."""
 
 
+class KeyLimits(Spec):
+    """What one endpoint accepts from one API key before it answers 429."""
+
+    requests_per_minute: int | None = Field(default=None, gt=0, examples=[60])
+    """Requests begun in a minute; default: no limit of its own."""
+    tokens_per_minute: int | None = Field(default=None, gt=0, examples=[40_000])
+    """Input and output tokens in a minute; default: no limit of its own."""
+
+
 class Limits(Spec):
     """What one endpoint accepts before it answers 429."""
 
@@ -142,8 +151,12 @@ class Limits(Spec):
     """Requests begun in a minute; default: no limit."""
     tokens_per_minute: int | None = Field(default=None, gt=0, examples=[400_000])
     """Input and output tokens in a minute; default: no limit."""
-    concurrency: int | None = Field(default=None, gt=0, examples=[64])
+    concurrency: int | None = Field(default=None, gt=0, le=100_000, examples=[64])
     """Requests in flight; default: no limit."""
+    queue: int = Field(default=1000, ge=1, le=100_000, examples=[200])
+    """Requests that wait, for their turn or for the endpoint to wake."""
+    per_key: KeyLimits = KeyLimits()
+    """Limits of each API key."""
 
 
 class Endpoint(Spec):

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from infra.spec.base import CURRENCY, URL, CatalogName, Complaint, FrozenMap, Name, Person, Reason, Spec
 from infra.spec.endpoint import Count
+from infra.spec.gateway import Gateway, Moderation
 from infra.spec.quantities import MemoryGib
 
 ENVIRONMENT = "modelunits:environment"
@@ -120,13 +121,6 @@ class Prometheus(Spec):
     """Prometheus' address inside the cluster."""
 
 
-class ModerationService(Spec):
-    """The judge that the gateway asks about inputs and outputs."""
-
-    url: str = Field(pattern=URL, examples=["http://moderator.modelunits:9000"])
-    """The judge's address inside the cluster."""
-
-
 class Exemption(Spec):
     """A rule that does not bind an endpoint for a while, with who answers for it."""
 
@@ -159,8 +153,10 @@ class Environment(Spec):
     """What machines cost here; a machine not named: the catalog's public price."""
     prometheus: Prometheus = Prometheus()
     """The Prometheus that scrapes the engines."""
-    moderation: ModerationService | None = None
-    """The judge of content moderation; needed where an endpoint does not switch moderation off."""
+    gateway: Gateway | None = None
+    """The door in front of every endpoint; without it only pods of the cluster reach endpoints, unjudged."""
+    moderation: Moderation | None = None
+    """The judges of content moderation; needed where an endpoint does not switch moderation off."""
     exemptions: tuple[Exemption, ...] = ()
     """Rules that do not bind an endpoint for a while."""
 

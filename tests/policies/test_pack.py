@@ -49,7 +49,7 @@ def _endpoint(**changed: object) -> analyzer_pb2.AnalyzeRequest:
         "roles": [],
         "features": [],
         "unsupported_features": [],
-        "moderation": {"enabled": True},
+        "moderation": {"enabled": True, "judges": ["url"]},
         "adapters": [],
         "engine_args": [],
         **changed,

@@ -102,6 +102,10 @@ BREAKS: dict[str, tuple[Callable[[Resource], bool], Break]] = {
         _is(ENDPOINT),
         lambda p: p.update(moderation={"enabled": False}),
     ),
+    "moderation-judge": (
+        _is(ENDPOINT),
+        lambda p: p.update(moderation={"enabled": True, "judges": []}),
+    ),
     "lora-fit": (_is(ENDPOINT), lambda p: p.update(adapters=[{"name": "tone", "rank": 600}])),
     "engine-args": (
         _is(ENDPOINT),
