@@ -109,6 +109,11 @@ def _misfits(model: Model, roles: Mapping[str, RoleStack], adapters_rank: tuple[
             continue
         if name != "encode":
             yield from _parallel(model, name, stack)
+            if (stack.max_model_len or 0) > model.max_context:
+                yield (
+                    f"role {name}: max-model-len {stack.max_model_len:,} is more than the longest context "
+                    f"of {model.name}, {model.max_context:,}"
+                )
         fit = role_fit(model, name, stack, 1, adapters_rank)
         if not fit.fits:
             gpu = stack.pool.instance.gpu.name

@@ -193,9 +193,9 @@ def _unmoderated(plan: Plan) -> Table:
         title="Not moderated",
         columns=_words("Endpoint", "Reason", "Confirmed by"),
         rows=tuple(
-            (endpoint.name, endpoint.moderation.reason or UNKNOWN, endpoint.moderation.confirmed_by or UNKNOWN)
+            (endpoint.name, off.reason or UNKNOWN, off.confirmed_by or UNKNOWN)
             for endpoint in plan.endpoints
-            if not endpoint.moderation.enabled
+            if not (off := endpoint.moderation).enabled
         ),
     )
 

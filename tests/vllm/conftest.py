@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from vllm_environment import vllm_python
 
 from infra.local.progress import Progress
+from infra.local.vllm_environment import vllm_python
 
 
 @pytest.fixture(scope="session")

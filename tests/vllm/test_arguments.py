@@ -30,16 +30,12 @@ OPTIONS: Mapping[str, Mapping[str, object]] = {
     },
     "headroom": {"headroom": 1.5},
 }
-NEED_TORCHVISION = ("qwen3.5-", "glm-5.1-fp4")
-"""Models that vLLM's CPU build here cannot plan: their processors ask for torchvision; not yet tried otherwise."""
 WEIGHTS = {"hf": "hf://acme/ours@1f3c", "s3": "s3://models/ours", "pvc": "pvc://models/ours"}
 
 
 def specs() -> Iterator[tuple[str, str, dict[str, object]]]:
     """Yield a description, the catalog model and the spec of every endpoint that is tried."""
     for template, model in every_template_and_model():
-        if model.startswith(NEED_TORCHVISION):
-            continue
         # A multiple of every template's step.
         units = {"reserved": 24, "hourly": {"min": 0, "max": 24}}
         base: dict[str, object] = {"template": template, "units": units}

@@ -1,4 +1,4 @@
-"""A virtual environment with vLLM's CPU build, made once in the cache folder and used by the tests here."""
+"""A virtual environment with vLLM's CPU build, made once in the cache folder."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ from infra.local.progress import Progress, Step
 from infra.local.tool_cache import only_one
 
 VERSION = "0.32.0"
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "vllm"
 LOCK = FOLDER / "requirements.lock"
 TORCH_CPU = FOLDER / "torch-cpu.lock"
 TORCH_PYPI = FOLDER / "torch-pypi.lock"
@@ -28,6 +28,13 @@ folder.mkdir()
 (folder / "METADATA").write_text(f"Metadata-Version: 2.1\\nName: vllm\\nVersion: {version}\\n")
 (folder / "INSTALLER").write_text("modelunits\\n")
 (folder / "RECORD").write_text("")
+"""
+
+# Of torchvision, models with vision need the image processors alone. Its compiled operators are CUDA's: where
+# they do not load, describing them to PyTorch fails at import.
+DESCRIBE_NO_OPERATORS = """
+import pathlib, sysconfig
+pathlib.Path(sysconfig.get_path("purelib"), "torchvision", "_meta_registrations.py").write_text("")
 """
 
 
@@ -66,7 +73,8 @@ def _make(folder: Path, step: Step) -> None:
     except CannotInstallError:
         _install(python, TORCH_PYPI, step)
     _install(python, LOCK, step)
-    _run([python, "-c", SAY_THAT_VLLM_IS_INSTALLED], step.say)
+    for script in (SAY_THAT_VLLM_IS_INSTALLED, DESCRIBE_NO_OPERATORS):
+        _run([python, "-c", script], step.say)
 
 
 def _install(python: str, lock: Path, step: Step) -> None:
