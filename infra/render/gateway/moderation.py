@@ -1,0 +1,91 @@
+"""How the gateway asks the moderator: Envoy's filter, its absence on a route, the moderator's own file."""
+
+import json
+from collections.abc import Mapping
+
+from infra.plan.model import Judges, Plan
+from infra.render.gateway.place import Address, Place
+from infra.render.manifest import Json, JsonObject
+
+FILTER_NAME = "modelunits.moderation"
+"""The filter's name, and the namespace of the metadata that it leaves behind."""
+
+CLUSTER_NAME = "moderator"
+"""Envoy's cluster of the moderator: HTTP/2, and as many requests at once as the gateway serves."""
+
+ERROR_DETAILS = "ext_proc_error"
+"""Envoy's response code details begin so where the moderator cannot be reached or does not answer in time."""
+
+MARGIN_SECONDS = 5
+"""The moderator gives up a judge itself and says which: Envoy waits longer than any judge may take."""
+
+DEFAULT_TIMEOUT_SECONDS = 10.0
+"""Without a judge every answer is a refusal; it is given at once."""
+
+_HEADERS = (":status", "content-type", "content-encoding")
+"""All that the moderator sees of a request and its answer besides their bodies: no key, no address."""
+
+_EXT_PROC = "type.googleapis.com/envoy.extensions.filters.http.ext_proc.v3"
+
+
+def ext_proc_filter(plan: Plan) -> JsonObject:
+    """Return the HTTP filter that asks the moderator about every request, and closes where it cannot.
+
+    Why: only the answer's body may be FULL_DUPLEX_STREAMED, which lets the moderator keep text back as long
+    as it has to, and the status line too. Without the request's headers (SKIP) Envoy's router would wake
+    the endpoint before the body is judged.
+    """
+    judges = plan.gateway.judges if plan.gateway else None
+    timeout_seconds = judges.timeout_seconds if judges else DEFAULT_TIMEOUT_SECONDS
+    return {
+        "name": FILTER_NAME,
+        "typed_config": {
+            "@type": f"{_EXT_PROC}.ExternalProcessor",
+            "grpc_service": {"envoy_grpc": {"cluster_name": CLUSTER_NAME}},
+            "failure_mode_allow": False,
+            "status_on_error": {"code": 503},
+            "message_timeout": f"{timeout_seconds + MARGIN_SECONDS:.3f}s",
+            "disable_clear_route_cache": True,
+            "processing_mode": {
+                "request_header_mode": "SEND",
+                "request_body_mode": "BUFFERED",
+                "request_trailer_mode": "SKIP",
+                "response_header_mode": "SEND",
+                "response_body_mode": "FULL_DUPLEX_STREAMED",
+                "response_trailer_mode": "SEND",
+            },
+            "forward_rules": {"allowed_headers": {"patterns": [{"exact": name} for name in _HEADERS]}},
+            "metadata_options": {"receiving_namespaces": {"untyped": [FILTER_NAME]}},
+        },
+    }
+
+
+def ext_proc_off() -> JsonObject:
+    """Return the entry of a route's typed_per_filter_config that switches moderation off there."""
+    return {FILTER_NAME: {"@type": f"{_EXT_PROC}.ExtProcPerRoute", "disabled": True}}
+
+
+def moderation_config(plan: Plan, place: Place) -> str:
+    """Return the moderator's file as JSON: its judges, and where they are from this place."""
+    judges = plan.gateway.judges if plan.gateway else None
+    return json.dumps(_config(judges, place.upstreams), indent=1, ensure_ascii=False)
+
+
+def _config(judges: Judges | None, upstreams: Mapping[str, Address]) -> JsonObject:
+    if judges is None:
+        return {}
+    config: dict[str, Json] = {"timeout_seconds": judges.timeout_seconds}
+    if judges.words:
+        config["words"] = list(judges.words)
+    if judges.patterns:
+        config["patterns"] = list(judges.patterns)
+    if judges.url:
+        config["url"] = judges.url
+    if judges.guard:
+        address = upstreams[judges.guard.endpoint_id]
+        config["guard"] = {
+            "endpoint_id": judges.guard.endpoint_id,
+            "upstream": f"{address.host}:{address.port}",
+            "flags": judges.guard.flags,
+        }
+    return config
