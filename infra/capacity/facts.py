@@ -1,17 +1,16 @@
 """From the catalog's facts to the plain numbers of a group: which step times, how much room, what travels."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from infra.capacity.calibration import Calibration
-from infra.capacity.fitted import ENCODER_FLOPS_SHARE, ERRORS, FITTED, NETWORK_SHARE, Constants
+from infra.capacity.fitted import ENCODER_FLOPS_SHARE, FITTED, NETWORK_SHARE, Constants, typical
 from infra.capacity.group import Group, KvSpace, RoleEngine
 from infra.capacity.memory import kv_bytes
 from infra.capacity.roles import Instance, RoleStack, role_fit
 from infra.capacity.step_facts import step_times
 from infra.capacity.steps import Label, Provenance
-from infra.catalog.curves import (
-    Curves,
-)
+from infra.catalog.curves import Curves
 from infra.catalog.model import Model
 
 _GIB = 2**30
@@ -35,7 +34,6 @@ def group_of(
     return Group(
         roles=engines,
         provenance=_worst(engines),
-        lora_factor=calibration.lora_factor if calibration else None,
         calibration=calibration,
     )
 
@@ -117,11 +115,10 @@ def _worst(engines: Mapping[str, RoleEngine]) -> Provenance:
     )
     if len(engines) == 1:
         return worst
-    ttft, tpot, tps = ERRORS["roofline"]
-    return Provenance(
-        label="extrapolated",
-        source=f"{worst.source}; no public measurements of roles apart",
-        ttft_error=max(ttft, worst.ttft_error),
-        tpot_error=max(tpot, worst.tpot_error),
-        tps_error=max(tps, worst.tps_error),
+    apart = typical("roofline", "extrapolated", f"{worst.source}; no public measurements of roles apart")
+    return replace(
+        apart,
+        ttft_error=max(apart.ttft_error, worst.ttft_error),
+        tpot_error=max(apart.tpot_error, worst.tpot_error),
+        tps_error=max(apart.tps_error, worst.tps_error),
     )

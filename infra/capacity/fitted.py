@@ -7,6 +7,8 @@ its model, so that docs/accuracy.md can score every row with constants that neve
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from infra.capacity.steps import Label, Provenance
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constants:
@@ -101,3 +103,9 @@ ERRORS = {
     "roofline": (0.5, 0.3, 0.3),
     "roofline moe": (0.6, 0.5, 0.5),
 }
+
+
+def typical(kind: str, label: Label, source: str) -> Provenance:
+    """Return where a number comes from, with the errors that its kind has."""
+    ttft, tpot, tps = ERRORS[kind]
+    return Provenance(label=label, source=source, ttft_error=ttft, tpot_error=tpot, tps_error=tps)

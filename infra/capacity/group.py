@@ -64,7 +64,10 @@ class Group:
 
     roles: Mapping[str, RoleEngine]
     provenance: Provenance
-    lora_factor: float | None = None
-    """Measured step time with adapters in use over without; None where nobody measured it."""
     calibration: Calibration | None = None
     """Runs that were measured on such a group."""
+
+    @property
+    def lora_factor(self) -> float | None:
+        """Measured step time with adapters in use over without; None where nobody measured it."""
+        return self.calibration.lora_factor if self.calibration else None

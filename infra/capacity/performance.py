@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from infra.capacity.batching import together
 from infra.capacity.calibration import Calibration
 from infra.capacity.disaggregated import apart
-from infra.capacity.fitted import ERRORS
+from infra.capacity.fitted import typical
 from infra.capacity.group import Group
 from infra.capacity.load import Load
 from infra.capacity.queueing import waits
@@ -161,16 +160,12 @@ def provenance_of(group: Group, load: Load, concurrency: float) -> Provenance:
     label = group.calibration.label(load, round(concurrency)) if group.calibration else None
     if group.calibration is None or label is None:
         return group.provenance
-    kind: Literal["measured", "calibrated"] = "measured" if label == "measured" else "calibrated"
-    _, tpot, tps = ERRORS[kind]
     runs = len(group.calibration.points)
-    return Provenance(
-        label=label,
-        source=f"{runs} measured run{'' if runs == 1 else 's'}; {group.provenance.source}",
-        # A run's TTFT is that of its first wave too, and its factor holds at its own load level only.
+    source = f"{runs} measured run{'' if runs == 1 else 's'}; {group.provenance.source}"
+    # A run's TTFT is that of its first wave too, and its factor holds at its own load level only.
+    return replace(
+        typical("measured" if label == "measured" else "calibrated", label, source),
         ttft_error=group.provenance.ttft_error,
-        tpot_error=tpot,
-        tps_error=tps,
     )
 
 

@@ -6,14 +6,10 @@ from math import ceil
 from typing import Literal
 
 from infra.capacity.calibration import same_shape
-from infra.capacity.fitted import ERRORS
+from infra.capacity.fitted import typical
 from infra.capacity.group import Group
 from infra.capacity.load import REFERENCE_LOAD, Load
 from infra.capacity.performance import OpenLoop, Performance, best_within, under_rate
-from infra.capacity.steps import Provenance
-
-HOURS_PER_MONTH = 730
-"""365 days of 24 hours, over 12 months."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +48,6 @@ class Known:
     def under(self, load: Load) -> Performance:
         """Return the row's numbers for a load that is as good as its own."""
         rate = self.total_tps / load.total_tokens
-        ttft_error, tpot_error, tps_error = ERRORS[self.label]
         return Performance(
             concurrency=self.concurrency,
             ttft_ms=self.ttft_ms,
@@ -63,13 +58,7 @@ class Known:
             running=self.concurrency,
             bottleneck="",
             limit="",
-            provenance=Provenance(
-                label=self.label,
-                source=self.source,
-                ttft_error=ttft_error,
-                tpot_error=tpot_error,
-                tps_error=tps_error,
-            ),
+            provenance=typical(self.label, self.label, self.source),
         )
 
 

@@ -5,7 +5,6 @@ from infra.capacity.fitted import (
     ACTIVATION_WIDTHS,
     ATTENTION_FLOPS_SHARE,
     BANDWIDTH_SHARE,
-    ERRORS,
     EXCHANGE_MS,
     EXPERT_FLOPS_SHARE,
     FLOPS_SHARE,
@@ -14,12 +13,13 @@ from infra.capacity.fitted import (
     NARROW_FLOPS_SHARE,
     PCIE_GB_PER_S,
     Constants,
+    typical,
 )
 from infra.capacity.memory import kv_bytes
 from infra.capacity.parameters import parameters, weight_bytes
 from infra.capacity.roles import Instance, RoleStack
 from infra.capacity.roofline import Roofline
-from infra.capacity.steps import Provenance, StepTimes
+from infra.capacity.steps import StepTimes
 from infra.catalog.curves import (
     CONTEXT_TOKENS,
     NEW_TOKENS,
@@ -63,7 +63,6 @@ def _curve(model: Model, tables: str, grid: Grid, instance: Instance, constants:
         instance.kv_cache_dtype == "auto" and model.kv_cache == "fp8"
     )
     decode = (fp8_cache and grid.decode_fp8_ms) or grid.decode_ms
-    ttft, tpot, tps = ERRORS["moe" if model.moe else "dense"]
     return Curve(
         axes=_AXES,
         compute=logarithms(grid.compute_ms),
@@ -72,12 +71,10 @@ def _curve(model: Model, tables: str, grid: Grid, instance: Instance, constants:
         decode=tuple(logarithms(row) for row in decode),
         mixed_factor=_mixed_factor(model, instance.gpu, constants),
         launch_ms=model.layers * constants.launch_ms_per_layer,
-        provenance=Provenance(
-            label="estimated",
-            source=f"{tables.partition(' (')[0]}, {_percent(grid.measured_share)} of its points measured",
-            ttft_error=ttft,
-            tpot_error=tpot,
-            tps_error=tps,
+        provenance=typical(
+            "moe" if model.moe else "dense",
+            "estimated",
+            f"{tables.partition(' (')[0]}, {_percent(grid.measured_share)} of its points measured",
         ),
     )
 
@@ -106,7 +103,6 @@ def _roofline(model: Model, stack: RoleStack, constants: Constants) -> Roofline:
     # Two all-reduces a layer, in bf16; each GPU sends its share of the ring.
     sent_bytes = 2 * (size - 1) / size * 2 * model.layers * model.hidden_size * 2
     link_bytes_per_ms = LINK_SHARE * (gpu.nvlink_gb_per_s or PCIE_GB_PER_S) / 2 * 1e6
-    ttft, tpot, tps = ERRORS["roofline moe" if model.moe else "roofline"]
     return Roofline(
         weight_bytes=(held.layers + held.embeddings / 2) / size,
         expert_bytes=held.experts / (size * instance.data_parallel),
@@ -129,12 +125,10 @@ def _roofline(model: Model, stack: RoleStack, constants: Constants) -> Roofline:
         window_tokens=attention.window_tokens or 2048,
         mixed_factor=_mixed_factor(model, gpu, constants),
         launch_ms=model.layers * constants.launch_ms_per_layer,
-        provenance=Provenance(
-            label="extrapolated",
-            source="roofline of the GPU's data sheet",
-            ttft_error=ttft,
-            tpot_error=tpot,
-            tps_error=tps,
+        provenance=typical(
+            "roofline moe" if model.moe else "roofline",
+            "extrapolated",
+            "roofline of the GPU's data sheet",
         ),
     )
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from math import ceil, floor
 
 from infra.capacity.alternatives import Alternative, Demand
+from infra.capacity.commitment import HOURS_PER_MONTH
 from infra.capacity.sensitivity import Sensitivity
 from infra.capacity.serving import GIB_ERROR, RoleMemory
-from infra.capacity.sizing import HOURS_PER_MONTH, Offer, Sized
+from infra.capacity.sizing import Offer, Sized
 from infra.capacity.steps import Label, Provenance
 
 

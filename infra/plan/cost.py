@@ -5,11 +5,9 @@ Shares of machines do not add up to whole ones: a stack pays for machines, so it
 
 from collections.abc import Iterable, Mapping
 
+from infra.capacity.commitment import HOURS_PER_MONTH
 from infra.plan.machines import Machine
 from infra.plan.model import Cost, NodePoolPlan, RolePlan
-
-HOURS_PER_MONTH = 730
-"""365 days of 24 hours, over 12 months."""
 
 
 def endpoint_cost(roles: Iterable[tuple[RolePlan, Machine]], currency: str, tps_at_peak: float) -> Cost:

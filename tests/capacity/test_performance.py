@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.capacity.batching import plain_step_ms
-from infra.capacity.calibration import Point, calibration
+from infra.capacity.calibration import Calibration, Point, calibration
 from infra.capacity.group import Group
 from infra.capacity.load import Load
 from infra.capacity.performance import best_within, perform, under_rate
@@ -155,7 +155,7 @@ def test_images_are_encoded_before_prompts_are_read() -> None:
 def test_adapters_slow_steps_by_what_was_measured() -> None:
     """A measured factor counts in every step; without one nothing is made up."""
     plain = GROUPS["dense-curve"]
-    slowed = replace(plain, lora_factor=1.3)
+    slowed = replace(plain, calibration=Calibration((), (), lora_factor=1.3))
     load = Load(adapters=2)
     assert perform(slowed, load, 8).tpot_ms > 1.2 * perform(plain, load, 8).tpot_ms
     assert perform(slowed, Load(), 8) == perform(plain, Load(), 8)
