@@ -15,9 +15,9 @@ def put(file: Path, text: str, mode: int) -> None:
     unfinished = file.with_name(f"{PREFIX}{file.name}-{os.getpid()}")
     unfinished.unlink(missing_ok=True)
     try:
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as content:
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as content:
             os.fchmod(content.fileno(), mode)  # whatever the umask
-            content.write(text)
+            content.write(text.encode())
             content.flush()
             os.fsync(content.fileno())
         unfinished.replace(file)
@@ -29,9 +29,9 @@ def put(file: Path, text: str, mode: int) -> None:
 def put_if_changed(file: Path, text: str, mode: int) -> bool:
     """Write a file where it says something else; tell whether it did."""
     try:
-        if file.read_text(encoding="utf-8") == text:
+        if file.read_bytes() == text.encode():
             return False
-    except (FileNotFoundError, ValueError):
+    except FileNotFoundError:
         pass
     put(file, text, mode)
     return True
