@@ -1,0 +1,154 @@
+"""The roads of an answer through the moderator: passed on, judged whole, or judged in windows."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from envoy.service.ext_proc.v3.external_processor_pb2 import (  # type: ignore[import-untyped]
+    ProcessingResponse,
+)
+
+from infra.moderation.judges.protocol import Failed, Opinion, Refused
+from infra.moderation.messages import answer_headers_passed, answer_part
+from infra.moderation.panel import Panel
+from infra.moderation.texts import UnreadableError, answer_texts, document
+from infra.moderation.windows import Step, Window, Windows
+
+ANSWER_BYTES_MAX = 64 << 20
+"""Of an answer that is judged whole; the longest context with log probabilities stays below."""
+
+WINDOWS_AHEAD = 4
+"""Windows of a stream that are judged at once; then the engine has to wait."""
+
+Write = Callable[[ProcessingResponse], Awaitable[None]]
+Stop = Callable[[Refused | Failed], Awaitable[None]]
+"""Says no to the caller, once and for all."""
+
+
+class Answer(Protocol):
+    """The road of one answer."""
+
+    async def take(self, body: bytes, *, end: bool, trailers: bool) -> None:
+        """Take the next part; end: the last one; trailers: headers follow, and they end the answer."""
+        ...
+
+    async def run(self) -> None:
+        """Release what is judged, where take does not; ends when it is cancelled."""
+        ...
+
+    async def settle(self) -> None:
+        """Wait until all that was taken is released or refused."""
+        ...
+
+
+class PassedOn:
+    """An error of the engine: there is nothing of a model in it."""
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+
+    async def take(self, body: bytes, *, end: bool, trailers: bool) -> None:
+        """Pass the part on."""
+        await self._write(answer_part(body, end=end and not trailers))
+
+    async def run(self) -> None:
+        """Return at once: take releases."""
+
+    async def settle(self) -> None:
+        """Return at once: take waits."""
+
+
+class Whole:
+    """An answer in one piece: neither its status nor its text is released before it is judged."""
+
+    def __init__(self, panel: Panel, write: Write, stop: Stop) -> None:
+        self._panel = panel
+        self._write = write
+        self._stop = stop
+        self._body = bytearray()
+
+    async def take(self, body: bytes, *, end: bool, trailers: bool) -> None:
+        """Keep the part; judge the whole when it is there."""
+        self._body += body
+        if len(self._body) > ANSWER_BYTES_MAX:
+            await self._stop(Failed(judge="reader", why="an answer that is too large"))
+        elif end:
+            opinion = await judged_answer(self._panel, bytes(self._body))
+            if opinion is not None:
+                await self._stop(opinion)
+                return
+            await self._write(answer_headers_passed())
+            await self._write(answer_part(bytes(self._body), end=not trailers))
+
+    async def run(self) -> None:
+        """Return at once: take releases."""
+
+    async def settle(self) -> None:
+        """Return at once: take waits."""
+
+
+async def judged_answer(panel: Panel, body: bytes) -> Opinion:
+    """Judge an answer in one piece."""
+    try:
+        texts = answer_texts(document(body))
+    except UnreadableError as error:
+        return Failed(judge="reader", why=str(error))
+    return await panel.judge(texts)
+
+
+class Streamed:
+    """An answer in events: its windows are released in order, each once it is judged."""
+
+    def __init__(self, panel: Panel, write: Write, stop: Stop) -> None:
+        self._panel = panel
+        self._write = write
+        self._stop = stop
+        self._windows = Windows(panel.matchers, asks=bool(panel.askers))
+        self._asked: asyncio.Queue[tuple[Step, asyncio.Task[Opinion] | None, bool]] = asyncio.Queue(
+            WINDOWS_AHEAD
+        )
+        self._over = False
+
+    async def take(self, body: bytes, *, end: bool, trailers: bool) -> None:
+        """Cut the part into windows, and have them judged while more arrives."""
+        steps = self._windows.feed(body, end=end)
+        for step in steps:
+            last = end and not trailers and step is steps[-1]
+            if not self._panel.askers:
+                await self._follow(step, None, last=last)
+            else:
+                texts = step.texts if isinstance(step, Window) else ()
+                asked = asyncio.create_task(self._panel.ask(texts)) if texts else None
+                await self._asked.put((step, asked, last))
+
+    async def run(self) -> None:
+        """Release windows in order; after a refusal, end the judging of what follows."""
+        asked: asyncio.Task[Opinion] | None = None
+        try:
+            while self._panel.askers:
+                step, asked, last = await self._asked.get()
+                if self._over and asked is not None:
+                    asked.cancel()
+                await self._follow(step, asked, last=last)
+                self._asked.task_done()
+        finally:
+            waiting = [asked] + [self._asked.get_nowait()[1] for _ in range(self._asked.qsize())]
+            for task in waiting:
+                if task is not None:
+                    task.cancel()
+
+    async def settle(self) -> None:
+        """Wait until all windows are released or refused."""
+        await self._asked.join()
+
+    async def _follow(self, step: Step, asked: asyncio.Task[Opinion] | None, *, last: bool) -> None:
+        if self._over:
+            return
+        opinion = await asked if asked is not None else None
+        if not isinstance(step, Window):
+            opinion = step
+        if opinion is not None:
+            self._over = True
+            await self._stop(opinion)
+        elif isinstance(step, Window):
+            await self._write(answer_part(step.events, end=last))

@@ -1,0 +1,70 @@
+"""Regular expressions over text that may go on."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import re2
+
+from infra.moderation.judges.protocol import Found, Kind
+from infra.moderation.normal import as_written, unescaped
+
+MEMORY_BYTES = 64 << 20
+"""Of an expression's automaton: room for thousands of words before RE2 takes its slow road."""
+
+_BORDER = 2
+"""Characters at the border of judged and new text that Unicode's composition may join."""
+
+_WRITTEN = (as_written,)
+_FORMS = (as_written, unescaped)
+"""Arguments of tools are JSON inside a text: what reads them takes their escapes away."""
+
+
+class Expression:
+    """A compiled RE2 expression; `error` says what is wrong with one that is none."""
+
+    error = re2.error
+
+    def __init__(self, pattern: str, *, group: int = 0) -> None:
+        options = re2.Options()
+        options.max_mem = MEMORY_BYTES
+        options.log_errors = False
+        self._compiled = re2.compile(pattern, options)
+        self._group = group
+
+    def is_in(self, text: str) -> bool:
+        """Return whether it is found in a text."""
+        return self._compiled.search(text) is not None
+
+    def ends(self, text: str) -> Iterator[int]:
+        """Return where its matches end, of the group that counts."""
+        return (match.end(self._group) for match in self._compiled.finditer(text))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expressions:
+    """Refuses text in which, in one of its views, one of the expressions is found."""
+
+    kind: Kind
+    expressions: tuple[Expression, ...]
+    views: tuple[Callable[[str], str], ...]
+
+    def find(self, seen: str, new: str, *, final: bool) -> Found:
+        """Judge a text whose first part was judged before; final: nothing follows."""
+        found = Found.NOTHING
+        read = {
+            view(form(seen + new)): len(view(form(seen))) - _BORDER
+            for form in (_FORMS if "\\" in new or "\\" in seen else _WRITTEN)
+            for view in self.views
+        }
+        for text, start in read.items():
+            for end in self._ends(text):
+                if start > 0 and end <= start:
+                    continue
+                if final or end < len(text):
+                    return Found.REFUSED
+                found = Found.OPEN
+        return found
+
+    def _ends(self, text: str) -> Iterator[int]:
+        for expression in self.expressions:
+            yield from expression.ends(text)

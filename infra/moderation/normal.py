@@ -1,0 +1,77 @@
+"""Forms of a text in which writing the same thing differently makes no difference."""
+
+import re
+import sys
+import unicodedata
+
+_BLANK = (0x115F, 0x1160, 0x2800, 0x3164, 0xFFA0)
+"""Fillers and a blank Braille cell: shown as nothing, though Unicode calls them letters and symbols."""
+
+
+def _category(point: int) -> str:
+    return "" if chr(point).isspace() else unicodedata.category(chr(point))
+
+
+_CATEGORIES = {point: _category(point) for point in range(sys.maxunicode + 1)}
+_UNSEEN = {point: None for point, category in _CATEGORIES.items() if category in ("Cc", "Cf", "Cs")}
+_UNSEEN |= dict.fromkeys(_BLANK)
+_ACCENTS = {point: None for point, category in _CATEGORIES.items() if category in ("Mn", "Me")}
+_UNSEEN_AND_ACCENTS = _UNSEEN | _ACCENTS
+del _CATEGORIES
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
+_WHITESPACE = re.compile(r"\s{2,}")
+
+
+def as_written(text: str) -> str:
+    """Return the text."""
+    return text
+
+
+def unescaped(text: str) -> str:
+    """Return the text as a reader of JSON would see it, were it the inside of one of its texts."""
+    return encodable(_ESCAPE.sub(_character, text))
+
+
+def _character(escape: re.Match[str]) -> str:
+    code, letter = escape.groups()
+    return chr(int(code, 16)) if code else _ESCAPED.get(letter, letter)
+
+
+def folded(text: str) -> str:
+    """Return the text without width, case, accents and characters that are not seen."""
+    if text.isascii():
+        return text.translate(_UNSEEN).lower()
+    decomposed = unicodedata.normalize("NFKD", text).casefold()
+    bare = unicodedata.normalize("NFKD", decomposed).translate(_UNSEEN_AND_ACCENTS)
+    return unicodedata.normalize("NFC", bare)
+
+
+def plain(text: str) -> str:
+    """Return the text without width and characters that are not seen; case and accents stay."""
+    if text.isascii():
+        return text.translate(_UNSEEN)
+    return unicodedata.normalize("NFKC", text).translate(_UNSEEN)
+
+
+def tail(text: str, characters: int) -> str:
+    """Return the end of a text: at most so many characters, without runs of blanks and of what is not seen.
+
+    Why: a match that begins in judged text must be found, however much invisible text stretches it. The cut
+    is at a blank, where there is one, so that the end of a word does not look like a word.
+    """
+    bare = _WHITESPACE.sub(" ", text.translate(_UNSEEN))
+    if len(bare) <= characters:
+        return bare
+    kept = bare[-characters:]
+    blank = kept.find(" ")
+    return kept if blank < 0 else kept[blank:]
+
+
+def encodable(text: str) -> str:
+    """Return the text with halves of surrogate pairs joined or replaced: JSON can escape what UTF-8 lacks."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
