@@ -3,8 +3,11 @@
 import json
 from dataclasses import dataclass
 
-MAX_BODY_MIB = 16
-"""Images come inside the JSON body, a third larger than their files: room for several photographs."""
+MAX_BODY_MIB = 8
+"""Images come inside the JSON body, a third larger than their files: room for several photographs.
+
+Why not more: Envoy reads bodies whole, and a list of eight million bytes of numbers takes it seconds.
+"""
 
 RETRY_AFTER_SECONDS = 5
 """When to come back to a queue or an engine: many requests end in that time."""
@@ -123,6 +126,12 @@ MODERATION_UNAVAILABLE = CallerError(
     "in Retry-After.",
     retry_after_seconds=RETRY_AFTER_SECONDS,
 )
+ANSWER_TOO_LARGE = CallerError(
+    status=502,
+    type="server_error",
+    code="answer_too_large",
+    message="The answer is larger than the gateway holds: ask for fewer choices, or for a stream.",
+)
 REQUEST_TIMEOUT = CallerError(
     status=408,
     type=INVALID,
@@ -163,6 +172,7 @@ ERRORS = (
     QUEUE_FULL,
     HEADERS_TOO_LARGE,
     UPSTREAM_FAILED,
+    ANSWER_TOO_LARGE,
     ENDPOINT_UNAVAILABLE,
     MODERATION_UNAVAILABLE,
     OVERLOADED,

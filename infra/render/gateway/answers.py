@@ -1,0 +1,90 @@
+"""What the gateway answers itself: as routes that call nobody, and in place of Envoy's own texts."""
+
+from collections.abc import Iterable
+
+from infra.render.gateway import errors
+from infra.render.gateway.errors import CallerError
+from infra.render.manifest import Json, JsonObject
+
+JSON_HEADER: JsonObject = {
+    "header": {"key": "content-type", "value": "application/json"},
+    "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+}
+
+_FLAGS = (
+    (("RL",), errors.RATE_LIMITED),
+    (("UO",), errors.QUEUE_FULL),
+    (("UF", "UH", "URX", "NC", "UMSDR"), errors.ENDPOINT_UNAVAILABLE),
+    (("UT",), errors.ENDPOINT_TIMEOUT),
+    (("UC", "UR", "LR", "UPE"), errors.UPSTREAM_FAILED),
+    (("DPE",), errors.BAD_REQUEST),
+    (("OM",), errors.OVERLOADED),
+)
+"""Envoy's response flags, in the order in which one is looked for, and what they mean to callers."""
+
+_STATUSES = (
+    (400, errors.BAD_REQUEST),
+    (401, errors.INVALID_KEY),
+    (408, errors.REQUEST_TIMEOUT),
+    (413, errors.BODY_TOO_LARGE),
+    (431, errors.HEADERS_TOO_LARGE),
+    (500, errors.ANSWER_TOO_LARGE),
+    (503, errors.MODERATION_UNAVAILABLE),
+    (504, errors.MODERATION_UNAVAILABLE),
+)
+"""Statuses that neither a flag of those above nor an engine explains: those of Envoy's filters and codecs."""
+
+_NOT_ANSWERED = "response.code_details != 'direct_response' && response.code_details != 'via_upstream'"
+_CEL = "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
+
+
+def route_answer(error: CallerError) -> JsonObject:
+    """Return the part of a route that answers with an error."""
+    return {
+        "direct_response": {"status": error.status, "body": {"inline_string": error.body()}},
+        "response_headers_to_add": [JSON_HEADER],
+    }
+
+
+def replaced_answers() -> JsonObject:
+    """Return the HTTP connection manager's table: Envoy's own answers, put into the shape of ours."""
+    return {"mappers": [_mapper(when, error) for error, when in replaced_when()]}
+
+
+def replaced_when() -> Iterable[tuple[CallerError, JsonObject]]:
+    """Yield each error that takes the place of an answer of Envoy's own, and the filter that finds it."""
+    for flags, error in _FLAGS:
+        yield error, {"response_flag_filter": {"flags": list(flags)}}
+    for status, error in _STATUSES:
+        yield error, {"and_filter": {"filters": [_status("EQ", status), _details(_NOT_ANSWERED)]}}
+
+
+def _status(comparison: str, status: int) -> JsonObject:
+    value: JsonObject = {"default_value": status, "runtime_key": "modelunits.none"}
+    return {"status_code_filter": {"comparison": {"op": comparison, "value": value}}}
+
+
+def _details(expression: str) -> JsonObject:
+    return {"extension_filter": {"name": "cel", "typed_config": {"@type": _CEL, "expression": expression}}}
+
+
+BY_A_ROUTE: JsonObject = {
+    "and_filter": {"filters": [_status("GE", 400), _details("response.code_details == 'direct_response'")]}
+}
+"""The filter that finds refusals that routes answered."""
+
+
+def _mapper(when: JsonObject, error: CallerError) -> JsonObject:
+    headers: list[Json] = []
+    if error.retry_after_seconds is not None:
+        retry_after: JsonObject = {"key": "retry-after", "value": str(error.retry_after_seconds)}
+        headers.append({"header": retry_after, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"})
+    return {
+        "filter": when,
+        "status_code": error.status,
+        "headers_to_add": headers,
+        "body_format_override": {
+            "text_format_source": {"inline_string": error.body().replace("%", "%%")},
+            "content_type": "application/json",
+        },
+    }

@@ -1,0 +1,95 @@
+"""What Envoy calls: each endpoint's engine or router, within its limits, and its own helpers."""
+
+from collections.abc import Iterable
+
+from infra.plan.model import EndpointPlan, Plan
+from infra.render.gateway import limits, moderation
+from infra.render.gateway.place import Address, Place
+from infra.render.manifest import Json, JsonObject
+
+UNLIMITED = 1_000_000
+"""No limit: more than one machine has ports."""
+
+ADMIN = "admin"
+
+ENGINE_IDLE_SECONDS = 4
+"""vLLM closes connections that are idle for 5 s (VLLM_HTTP_TIMEOUT_KEEP_ALIVE); Envoy has to be first."""
+
+CONNECT_SECONDS = 2
+REFRESH_SECONDS = 5
+"""How often a name is looked up: a moved engine is found this soon."""
+
+BUFFER_BYTES = 1 << 20
+"""Of an answer that its caller reads slowly; then the engine waits."""
+
+_OPTIONS = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+
+def clusters(plan: Plan, place: Place) -> Iterable[JsonObject]:
+    """Yield every cluster of a stack's gateway."""
+    for endpoint in plan.endpoints:
+        yield _endpoint(endpoint, place)
+    if place.ratelimit is not None:
+        yield _helper(limits.CLUSTER_NAME, place.ratelimit)
+    if place.moderator is not None:
+        yield _helper(moderation.CLUSTER_NAME, place.moderator)
+    yield _cluster(ADMIN, place.admin, _protocol({"http_protocol_options": {}}), _unlimited())
+
+
+def share(count: int, replicas: int) -> int:
+    """Return a gateway's part of what all of them may have, rounded up: each takes at least one."""
+    return -(-count // replicas)
+
+
+def _endpoint(endpoint: EndpointPlan, place: Place) -> JsonObject:
+    concurrency = endpoint.limits.concurrency
+    queue = share(endpoint.limits.queue, place.replicas)
+    thresholds: JsonObject = {
+        "max_connections": share(concurrency, place.replicas) if concurrency else UNLIMITED,
+        "max_requests": UNLIMITED,
+        "max_pending_requests": queue,
+        # Held requests are those between tries; what remains of this is what KEDA asks for.
+        "max_retries": queue,
+        "track_remaining": True,
+    }
+    protocol = _protocol({"http_protocol_options": {}}, idle_seconds=ENGINE_IDLE_SECONDS)
+    return _cluster(endpoint.id, place.upstreams[endpoint.id], protocol, thresholds)
+
+
+def _helper(name: str, address: Address) -> JsonObject:
+    return _cluster(name, address, _protocol({"http2_protocol_options": {}}), _unlimited())
+
+
+def _unlimited() -> JsonObject:
+    kinds = ("max_connections", "max_requests", "max_pending_requests", "max_retries")
+    return dict.fromkeys(kinds, UNLIMITED)
+
+
+def _cluster(name: str, address: Address, protocol: JsonObject, thresholds: JsonObject) -> JsonObject:
+    endpoint: JsonObject = {
+        "address": {"socket_address": {"address": address.host, "port_value": address.port}}
+    }
+    return {
+        "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+        "name": name,
+        # Of a name without addresses nothing is tried: a Service's address is there while it has no pods.
+        "type": "STRICT_DNS",
+        "dns_lookup_family": "ALL",
+        "dns_refresh_rate": f"{REFRESH_SECONDS}s",
+        "connect_timeout": f"{CONNECT_SECONDS}s",
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
+        "circuit_breakers": {"thresholds": [thresholds]},
+        "typed_extension_protocol_options": {_OPTIONS.rpartition("/")[2]: protocol},
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}],
+        },
+        "upstream_connection_options": {"tcp_keepalive": {}},
+    }
+
+
+def _protocol(explicit: JsonObject, *, idle_seconds: int | None = None) -> JsonObject:
+    options: dict[str, Json] = {"@type": _OPTIONS, "explicit_http_config": explicit}
+    if idle_seconds is not None:
+        options["common_http_protocol_options"] = {"idle_timeout": f"{idle_seconds}s"}
+    return options

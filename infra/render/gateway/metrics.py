@@ -1,0 +1,48 @@
+"""Names and labels of what the gateway tells Prometheus; dashboards, alerts and autoscalers ask for these."""
+
+STACK_LABEL = "modelunits_stack"
+ENDPOINT_LABEL = "modelunits_endpoint"
+"""The endpoint's name, such as `chat`; empty where a request asked for none that there is."""
+
+KEY_LABEL = "modelunits_key"
+"""`<team>.<key id>`; empty where no valid key came."""
+
+STATUS_LABEL = "modelunits_status"
+"""The HTTP status."""
+
+REASON_LABEL = "modelunits_reason"
+"""Why a request was refused: the `code` of the error."""
+
+PREFIX = "modelunits"
+"""Of the stats as Envoy names them."""
+
+REQUESTS = "envoy_modelunits_requests"
+"""Counter, by endpoint, key and status: every request, refused or not, at its end."""
+
+REFUSALS = "envoy_modelunits_refusals"
+"""Counter, by endpoint, key and reason: requests that the gateway answered with an error of its own."""
+
+INPUT_TOKENS = "envoy_modelunits_input_tokens"
+OUTPUT_TOKENS = "envoy_modelunits_output_tokens"
+"""Counters, by endpoint and key: tokens as engines counted them, streams included."""
+
+FIRST_BYTE_MS = "envoy_modelunits_first_byte_ms"
+"""Histogram, by endpoint and key: from a request's first byte in to its answer's first byte from the engine.
+
+A stream's status line leaves the engine before its first token: for the time to first token ask vLLM.
+"""
+
+DURATION_MS = "envoy_modelunits_duration_ms"
+"""Histogram, by endpoint and key: from a request's first byte in to its answer's last byte out."""
+
+REMAINING_RETRIES = "envoy_cluster_circuit_breakers_default_remaining_retries"
+"""Gauge, by endpoint: how many more requests may be held; the queue's share less this are held."""
+
+ACTIVE_REQUESTS = "envoy_cluster_upstream_rq_active"
+"""Gauge, by endpoint: requests in flight to engines."""
+
+PENDING_REQUESTS = "envoy_cluster_upstream_rq_pending_active"
+"""Gauge, by endpoint: requests that wait for a connection, within the limit of concurrency."""
+
+RATELIMIT_ERRORS = "envoy_cluster_ratelimit_error"
+"""Counter: limits that could not be asked for; the requests passed."""

@@ -1,0 +1,251 @@
+"""Who is answered by whom: Envoy's table of routes, read from top to bottom; what is not in it is refused."""
+
+import json
+from collections.abc import Iterable, Sequence
+
+from infra.plan.model import EndpointPlan, Plan
+from infra.render.gateway import errors
+from infra.render.gateway.answers import JSON_HEADER, route_answer
+from infra.render.gateway.body import NAMESPACE
+from infra.render.gateway.errors import CallerError
+from infra.render.gateway.limits import KEY, limited, route_limits
+from infra.render.gateway.moderation import ext_proc_off
+from infra.render.gateway.place import Place
+from infra.render.gateway.refusals import (
+    INTERNAL,
+    MODEL,
+    NOT_JSON,
+    PARAMETERS,
+    STRUCTURED_OUTPUT,
+    Between,
+    Condition,
+    OneOf,
+    Present,
+    Refusal,
+)
+from infra.render.manifest import Json, JsonObject
+
+ROUTES_NAME = "modelunits"
+STRUCTURED_OUTPUT_FEATURE = "structured_output"
+BASE_PATHS = ("/v1", "/api/v3")
+CHAT = "/chat/completions"
+MODELS = "/models"
+ENGINE_CHAT = "/v1/chat/completions"
+
+_CHAT_PATH = f"(/v1|/api/v3){CHAT}"
+
+RETRY_BASE_SECONDS = 0.25
+RETRY_MAX_SECONDS = 1
+"""How long a held request waits between tries, at most; Envoy picks at random up to it."""
+
+LARGEST_ANSWER_BYTES = 4 << 20
+"""The list of a team's endpoints is one answer of the gateway's own; Envoy's default is 4 KiB."""
+
+
+def routes(plan: Plan, place: Place) -> JsonObject:
+    """Return the table of routes of a stack."""
+    table = [
+        *_models(plan),
+        _answer(
+            "unsupported_api", errors.UNSUPPORTED_API, headers=[_header(":path", _CHAT_PATH, holds=False)]
+        ),
+        _answer("unsupported_api", errors.UNSUPPORTED_API, headers=[_method("POST", holds=False)]),
+        _answer("invalid_json", errors.INVALID_BODY, _present(NOT_JSON)),
+        _answer("missing_model", errors.MISSING_MODEL, _text(MODEL, holds=False)),
+        *(_refusal(refusal) for refusal in (*INTERNAL, *PARAMETERS)),
+        *_structured_output(plan),
+        *(_endpoint(endpoint, place) for endpoint in plan.endpoints),
+        _answer("model_not_found", errors.MODEL_NOT_FOUND),
+    ]
+    return {
+        "@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+        "name": ROUTES_NAME,
+        "max_direct_response_body_size_bytes": LARGEST_ANSWER_BYTES,
+        "virtual_hosts": [
+            {
+                "name": ROUTES_NAME,
+                "domains": ["*"],
+                "routes": table,
+            }
+        ],
+    }
+
+
+def models_answer(endpoints: Iterable[EndpointPlan]) -> str:
+    """Return what GET /v1/models answers: endpoints and their adapters, in OpenAI's shape."""
+    data = [
+        {"id": model, "object": "model", "created": 0, "owned_by": endpoint.team}
+        for endpoint in endpoints
+        for model in callable_models(endpoint)
+    ]
+    return json.dumps({"object": "list", "data": data})
+
+
+def callable_models(endpoint: EndpointPlan) -> tuple[str, ...]:
+    """Return what callers may send as `model`: the endpoint's id, and each adapter of it."""
+    return (endpoint.id, *(f"{endpoint.id}:{adapter.name}" for adapter in endpoint.adapters))
+
+
+def _models(plan: Plan) -> Iterable[JsonObject]:
+    teams = sorted({endpoint.team for endpoint in plan.endpoints})
+    for path in (f"{base}{MODELS}" for base in BASE_PATHS):
+        for team in teams:
+            its = [endpoint for endpoint in plan.endpoints if endpoint.team == team]
+            yield _list(path, its, [_team(team)], {"team": team})
+        yield _list(path, (), [], {})
+
+
+def _list(
+    path: str, endpoints: Sequence[EndpointPlan], of_team: Sequence[JsonObject], known: JsonObject
+) -> JsonObject:
+    return {
+        "name": "models",
+        "match": {"path": path, "headers": [_method("GET")], "dynamic_metadata": list(of_team)},
+        "metadata": _metadata(known),
+        "direct_response": {"status": 200, "body": {"inline_string": models_answer(endpoints)}},
+        "response_headers_to_add": [JSON_HEADER],
+        "typed_per_filter_config": ext_proc_off(),
+    }
+
+
+def _structured_output(plan: Plan) -> Iterable[JsonObject]:
+    """Yield the refusals of endpoints without structured output, a team at a time: others see a 404."""
+    without = [each for each in plan.endpoints if STRUCTURED_OUTPUT_FEATURE in each.unsupported_features]
+    for team in sorted({endpoint.team for endpoint in without}):
+        models = [
+            model for endpoint in without if endpoint.team == team for model in callable_models(endpoint)
+        ]
+        for refusal in STRUCTURED_OUTPUT:
+            yield _refusal(refusal, _one_of(MODEL, models), _team(team), team=team)
+
+
+def _refusal(refusal: Refusal, *besides: JsonObject, team: str | None = None) -> JsonObject:
+    conditions = [_condition(condition) for condition in refusal.when]
+    return _answer(refusal.error.code, refusal.error, *conditions, *besides, team=team)
+
+
+def _answer(
+    name: str,
+    error: CallerError,
+    *metadata: JsonObject,
+    headers: Sequence[JsonObject] = (),
+    team: str | None = None,
+) -> JsonObject:
+    known: dict[str, Json] = {"refusal": error.code}
+    if error.param:
+        known["param"] = error.param
+    if team:
+        known["team"] = team
+    return {
+        "name": name,
+        "match": {"prefix": "/", "headers": list(headers), "dynamic_metadata": list(metadata)},
+        "metadata": _metadata(known),
+        **route_answer(error),
+        "typed_per_filter_config": ext_proc_off(),
+    }
+
+
+def _endpoint(endpoint: EndpointPlan, place: Place) -> JsonObject:
+    moderated = endpoint.moderation.enabled and place.moderator is not None
+    known: JsonObject = {
+        "endpoint": endpoint.name,
+        "team": endpoint.team,
+        "moderation": "on" if moderated else "off",
+    }
+    per_filter = dict[str, Json]()
+    if not moderated:
+        per_filter.update(ext_proc_off())
+    if limited(endpoint) and place.ratelimit is not None:
+        per_filter.update(route_limits(endpoint))
+    return {
+        "name": endpoint.id,
+        "match": {
+            "prefix": "/",
+            "dynamic_metadata": [_one_of(MODEL, callable_models(endpoint)), _team(endpoint.team)],
+        },
+        "metadata": _metadata(known),
+        "route": {
+            "cluster": endpoint.id,
+            "regex_rewrite": {"pattern": {"regex": "^.*$"}, "substitution": ENGINE_CHAT},
+            # The whole time also has that in which a request is held; each try has the request's own.
+            "timeout": f"{endpoint.request_timeout_seconds + endpoint.startup_timeout_seconds}s",
+            "idle_timeout": f"{endpoint.request_timeout_seconds + endpoint.startup_timeout_seconds}s",
+            "retry_policy": _hold(endpoint),
+        },
+        "typed_per_filter_config": per_filter,
+    }
+
+
+def _hold(endpoint: EndpointPlan) -> JsonObject:
+    """Return how a request waits for an endpoint to wake: it is tried again for the cold-start limit.
+
+    A router without engines answers 503. Requests that reached an engine are never sent twice.
+    """
+    mean_wait_seconds = RETRY_MAX_SECONDS / 2
+    return {
+        "retry_on": "connect-failure,reset-before-request,retriable-status-codes",
+        "retriable_status_codes": [503],
+        "num_retries": max(1, round(endpoint.startup_timeout_seconds / mean_wait_seconds)),
+        "per_try_timeout": f"{endpoint.request_timeout_seconds}s",
+        "retry_back_off": {
+            "base_interval": f"{RETRY_BASE_SECONDS}s",
+            "max_interval": f"{RETRY_MAX_SECONDS}s",
+        },
+    }
+
+
+def _metadata(known: JsonObject) -> JsonObject:
+    return {"filter_metadata": {NAMESPACE: known}}
+
+
+def _header(name: str, regex: str, *, holds: bool) -> JsonObject:
+    # The path of this header still has its query.
+    match: JsonObject = {"safe_regex": {"regex": rf"{regex}(\?.*)?"}}
+    return {"name": name, "string_match": match, "invert_match": not holds}
+
+
+def _method(method: str, *, holds: bool = True) -> JsonObject:
+    return {"name": ":method", "string_match": {"exact": method}, "invert_match": not holds}
+
+
+def _team(team: str) -> JsonObject:
+    return _kept(KEY, {"string_match": {"prefix": f"{team}."}})
+
+
+def _present(key: str) -> JsonObject:
+    return _kept(key, {"present_match": True})
+
+
+def _text(key: str, *, holds: bool) -> JsonObject:
+    return _kept(key, {"string_match": {"safe_regex": {"regex": "(?s).+"}}}, holds=holds)
+
+
+def _one_of(key: str, values: Sequence[bool | float | str]) -> JsonObject:
+    exact = [_exact(value) for value in values]
+    return _kept(key, exact[0] if len(exact) == 1 else {"or_match": {"value_matchers": exact}})
+
+
+def _condition(condition: Condition) -> JsonObject:
+    match condition.value:
+        case Present():
+            return _kept(condition.key, {"present_match": True}, holds=condition.holds)
+        case Between(low=low, high=high):
+            # Envoy's ranges leave their end out.
+            within: list[Json] = [{"double_match": {"range": {"start": low, "end": high}}}, _exact(high)]
+            return _kept(condition.key, {"or_match": {"value_matchers": within}}, holds=condition.holds)
+        case OneOf(values=values):
+            return {**_one_of(condition.key, values), "invert": not condition.holds}
+
+
+def _exact(value: bool | float | str) -> JsonObject:
+    match value:
+        case bool():
+            return {"bool_match": value}
+        case str():
+            return {"string_match": {"exact": value}}
+        case _:
+            return {"double_match": {"exact": value}}
+
+
+def _kept(key: str, value: JsonObject, *, holds: bool = True) -> JsonObject:
+    return {"filter": NAMESPACE, "path": [{"key": key}], "value": value, "invert": not holds}

@@ -1,0 +1,190 @@
+"""A fake engine: answers chats as vLLM would, does what the last message says, and remembers what came in.
+
+It is a fake because the tests here are about what reaches an engine; real engines are in tests/serve.
+"""
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+
+INPUT_TOKENS, OUTPUT_TOKENS = 7, 5
+LARGEST_BODY_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One request that reached the engine."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(slots=True)
+class FakeEngine:
+    """What one fake engine has seen, and what goes on in it."""
+
+    port: int = 0
+    connections: int = 0
+    seen: list[Seen] = field(default_factory=list)
+    running: int = 0
+    most_running: int = 0
+    aborted: int = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the requests of one connection."""
+        self.connections += 1
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            while True:
+                seen = await _request(reader)
+                self.seen.append(seen)
+                self.running += 1
+                self.most_running = max(self.most_running, self.running)
+                try:
+                    await self._answer(seen, reader, writer)
+                finally:
+                    self.running -= 1
+        writer.close()
+
+    async def _answer(self, seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        chat = _chat(seen.body)
+        match str(_last_message(chat)).split():
+            case ["wait", seconds]:
+                await asyncio.sleep(float(seconds))
+            case ["say", size]:
+                return await _send(writer, 200, json.dumps({"text": "x" * int(size)}))
+            case ["fail", status]:
+                return await _send(writer, int(status), json.dumps({"error": {"message": "fake"}}))
+            case ["break"]:
+                writer.close()
+                raise ConnectionResetError
+            case ["stream", chunks, pause_seconds]:
+                return await self._stream(writer, int(chunks), float(pause_seconds))
+        if chat.get("stream") is True:
+            return await self._stream(writer, 3, 0)
+        usage = _usage()
+        return await _send(
+            writer, 200, json.dumps({"choices": [{"message": {"content": str(self.port)}}], "usage": usage})
+        )
+
+    async def _stream(self, writer: asyncio.StreamWriter, chunks: int, pause_seconds: float) -> None:
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+        writer.write(head)
+        try:
+            for number in range(chunks):
+                await _event(writer, {"choices": [{"delta": {"content": f"{number} "}}]})
+                await asyncio.sleep(pause_seconds)
+            await _event(writer, {"choices": [], "usage": _usage()})
+        except ConnectionError:
+            self.aborted += 1
+            raise
+        writer.write(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
+        await writer.drain()
+
+
+@contextmanager
+def fake_engine(port: int = 0) -> Iterator[FakeEngine]:
+    """Run a fake engine in a thread of its own."""
+    engine = FakeEngine()
+    ready, loop = threading.Event(), asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def run() -> None:
+        async with _listening(engine, port):
+            ready.set()
+            await stop.wait()
+
+    def work() -> None:
+        loop.run_until_complete(run())
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+
+    assert ready.wait(10), "the fake engine did not start"
+
+    try:
+        yield engine
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+
+
+@asynccontextmanager
+async def _listening(engine: FakeEngine, port: int) -> AsyncIterator[None]:
+    writers: set[asyncio.StreamWriter] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.add(writer)
+        try:
+            await engine.serve(reader, writer)
+        finally:
+            writers.discard(writer)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", port, backlog=4096)
+    engine.port = server.sockets[0].getsockname()[1]
+    try:
+        yield
+    finally:
+        server.close()
+        for writer in list(writers):
+            writer.transport.abort()
+
+
+async def _request(reader: asyncio.StreamReader) -> Seen:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    first, *lines = head.rstrip().split("\r\n")
+    method, path, _ = first.split(" ", 2)
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    if "chunked" in headers.get("transfer-encoding", ""):
+        body = b"".join([chunk async for chunk in _chunks(reader)])
+    else:
+        body = await reader.readexactly(int(headers.get("content-length", "0")))
+    return Seen(method=method, path=path, headers=headers, body=body)
+
+
+async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    while size := int((await reader.readline()).split(b";")[0], 16):
+        yield await reader.readexactly(size)
+        await reader.readexactly(2)
+    await reader.readline()
+
+
+def _chat(body: bytes) -> dict[str, object]:
+    try:
+        chat = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return chat if isinstance(chat, dict) else {}
+
+
+def _last_message(chat: dict[str, object]) -> object:
+    messages = chat.get("messages")
+    if isinstance(messages, list) and messages and isinstance(messages[-1], dict):
+        return messages[-1].get("content", "")
+    return ""
+
+
+def _usage() -> dict[str, int]:
+    total = INPUT_TOKENS + OUTPUT_TOKENS
+    return {"prompt_tokens": INPUT_TOKENS, "completion_tokens": OUTPUT_TOKENS, "total_tokens": total}
+
+
+async def _event(writer: asyncio.StreamWriter, event: dict[str, object]) -> None:
+    text = f"data: {json.dumps(event)}\n\n".encode()
+    writer.write(f"{len(text):x}\r\n".encode() + text + b"\r\n")
+    await writer.drain()
+
+
+async def _send(writer: asyncio.StreamWriter, status: int, body: str) -> None:
+    head = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    writer.write((head + body).encode())
+    await writer.drain()
