@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import socket
 import subprocess
 import time
@@ -24,6 +23,7 @@ from infra.render.gateway.place import Address, Place
 
 READY_SECONDS = 20
 LOCAL = "127.0.0.1"
+CHAT = "/v1/chat/completions"
 
 SEARCH = CallerKey(id="k00000001", team="search", secret="mu-" + "s" * 43)
 SEARCH_TOO = CallerKey(id="k00000002", team="search", secret="mu-" + "t" * 43)
@@ -76,7 +76,7 @@ class Gateway:
         body: object,
         *,
         key: CallerKey = SEARCH,
-        path: str = "/v1/chat/completions",
+        path: str = CHAT,
         timeout: float = 30,
     ) -> httpx.Response:
         """Send a chat and return the answer."""
@@ -170,15 +170,13 @@ def gateway(
     for name, text in gateway_files(plan, place).items():
         put(folder / "files", name, text)
     command = [str(envoy_program(Progress())), *arguments(place, 60), "--concurrency", str(workers)]
-    with (
-        (folder / "envoy.log").open("wb") as log,
-        subprocess.Popen(command, stdout=log, stderr=log) as process,
-    ):
+    said = folder / "envoy.log"
+    with said.open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
-            _wait(process, admin, folder / "envoy.log")
+            _wait(process, admin, said)
             yield Gateway(plan=plan, place=place, process=process)
 
-            assert process.poll() is None, f"Envoy died:\n{(folder / 'envoy.log').read_text()[-3000:]}"
+            assert process.poll() is None, f"Envoy died:\n{said.read_text()[-3000:]}"
         finally:
             process.kill()
 
@@ -193,8 +191,3 @@ def _wait(process: subprocess.Popen[bytes], admin: int, log: Path) -> None:
             pass
         time.sleep(0.05)
     raise AssertionError(f"Envoy does not start:\n{log.read_text()[-3000:]}")
-
-
-def keep_cores() -> int:
-    """Return how many cores a test may use besides Envoy's."""
-    return max(1, (os.cpu_count() or 2) - 1)

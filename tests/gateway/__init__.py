@@ -1,1 +1,0 @@
-"""Tests of the gateway: a real Envoy in front of fake engines."""
