@@ -20,6 +20,7 @@ COMMANDS = {
     "calibrate": "calibrate:calibrate",
     "schemas": "schemas:schemas",
     "template": "template:app",
+    "keys": "keys:app",
     "local": "local:app",
 }
 """Every command, and where in this package it is: a function, or an application of its own."""

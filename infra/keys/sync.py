@@ -31,6 +31,9 @@ ANSWER_SECONDS = (5.0, WATCH_SECONDS + 5.0)
 RETRY_SECONDS = 2.0
 """Between attempts while the API server is away."""
 
+ASK_ANEW_SECONDS = 0.2
+"""After a watch that the API server has forgotten: nothing is wrong."""
+
 START_SECONDS = 60.0
 """With --once: the time after which something is wrong that waiting does not heal."""
 
@@ -149,20 +152,21 @@ def _texts(found: "client.V1Secret | client.V1ConfigMap") -> Texts:
 
 def _for_ever(one: Followed) -> None:
     while True:
+        pause = RETRY_SECONDS
         try:
             follow(one)
+            continue
         except RefusedError as error:
             if error.status == GONE:
-                continue
-            one.complain(str(error))
+                pause = ASK_ANEW_SECONDS
+            else:
+                one.complain(str(error))
         except (KeysError, OSError) as error:
             one.complain(str(error))
         except Exception as error:
             # Whatever a client library throws may hold what it read: only its kind is said.
             one.complain(type(error).__name__)
-        else:
-            continue
-        time.sleep(random.uniform(RETRY_SECONDS / 2, RETRY_SECONDS))
+        time.sleep(random.uniform(pause / 2, pause))
 
 
 def _once(one: Followed, deadline: float) -> None:

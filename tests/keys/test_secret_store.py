@@ -2,6 +2,9 @@
 
 import base64
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -23,6 +26,17 @@ pytestmark = pytest.mark.cluster
 STACK = "keys-trial"
 NAMESPACE = f"modelunits-{STACK}"
 TEAMS = ("search", "vision")
+ROOT = Path(__file__).parents[2]
+
+ENVIRONMENT = """
+config:
+  modelunits:environment:
+    cluster: {context: modelunits-local}
+    nodes: existing
+    machines: {h100-8: {max: 1}}
+    teams: {search: {}}
+    gateway: {image: example}
+"""
 
 
 def secret_of(number: int) -> str:
@@ -217,3 +231,51 @@ def test_a_cluster_that_does_not_answer(cluster: LocalCluster, tmp_path: Path) -
         SecretStore(connect(None, file), STACK).read()
     with pytest.raises(KeysError, match=r"^cannot use the kubeconfig context elsewhere: .*[^\n]$"):
         connect("elsewhere", file)
+
+
+def test_the_rights_that_the_page_names_are_enough(
+    cluster: LocalCluster, store: SecretStore, tmp_path: Path
+) -> None:
+    """Who has the role of docs/how-to/manage-keys.md, and no other, creates, lists and revokes."""
+    page = (ROOT / "docs" / "how-to" / "manage-keys.md").read_text()
+    role = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])
+    account = {"name": "keeper", "namespace": NAMESPACE}
+    role["metadata"] = account
+    cluster.apply(
+        role,
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account},
+        {
+            "apiVersion": role["apiVersion"],
+            "kind": "RoleBinding",
+            "metadata": account,
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "keeper"},
+            "subjects": [{"kind": "ServiceAccount", **account}],
+        },
+    )
+    config = yaml.safe_load(cluster.folders.kubeconfig.read_text())
+    token = cluster.kubectl("create", "token", "keeper", "-n", NAMESPACE).strip()
+    config["users"][0]["user"] = {"token": token}
+    (tmp_path / "kubeconfig.yaml").write_text(yaml.safe_dump(config))
+    (tmp_path / "Pulumi.yaml").write_text("name: trial\nruntime: python\n")
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks" / f"Pulumi.{STACK}.yaml").write_text(ENVIRONMENT)
+
+    def keys(*arguments: str) -> str:
+        program = "from infra.cli.main import main; main()"
+        done = subprocess.run(
+            [sys.executable, "-c", program, "keys", *arguments, "--root", str(tmp_path)],
+            env={**os.environ, "KUBECONFIG": str(tmp_path / "kubeconfig.yaml")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert 0 == done.returncode, done.stderr
+        return done.stdout
+
+    made = json.loads(keys("create", STACK, "--team", "search", "--description", "batch", "--format", "json"))
+    listed = json.loads(keys("list", STACK, "--format", "json"))
+    keys("revoke", STACK, made["id"])
+
+    assert f"http://gateway.{NAMESPACE}.svc/v1" == made["base_url"]
+    assert [made["id"]] == [one["id"] for one in listed]
+    assert f"{STACK} has no keys\n" == keys("list", STACK)
