@@ -7,8 +7,14 @@ import pulumi
 
 from infra import names
 from infra.order import Step, ordered
-from infra.plan.document import endpoint_properties, fleet_properties, node_pool_properties, team_properties
-from infra.plan.model import EndpointPlan, NodePoolPlan, Plan, TeamPlan
+from infra.plan.document import (
+    endpoint_properties,
+    fleet_properties,
+    gateway_properties,
+    node_pool_properties,
+    team_properties,
+)
+from infra.plan.model import EndpointPlan, GatewayPlan, NodePoolPlan, Plan, TeamPlan
 from infra.render.make import Manifest
 
 
@@ -35,6 +41,19 @@ class Team(pulumi.ComponentResource):
         super().__init__(names.TEAM, team.name, team_properties(team), pulumi.ResourceOptions(parent=fleet))
 
 
+class Gateway(pulumi.ComponentResource):
+    """The door in front of every endpoint. Its keys are no resources: no state and no log may hold them."""
+
+    def __init__(self, gateway: GatewayPlan, fleet: Fleet) -> None:
+        super().__init__(
+            names.GATEWAY_TYPE,
+            names.GATEWAY,
+            gateway_properties(gateway),
+            pulumi.ResourceOptions(parent=fleet),
+        )
+        self.register_outputs({"url": gateway.url})
+
+
 class Endpoint(pulumi.ComponentResource):
     """One model behind one id, with all that serves it."""
 
@@ -55,6 +74,7 @@ def build(plan: Plan, manifests: Iterable[Manifest]) -> None:
         (names.FLEET, "fleet"): fleet,
         **{(names.NODE_POOL, pool.name): NodePool(pool, fleet) for pool in plan.node_pools},
         **{(names.TEAM, team.name): Team(team, fleet) for team in plan.teams},
+        **({(names.GATEWAY_TYPE, names.GATEWAY): Gateway(plan.gateway, fleet)} if plan.gateway else {}),
         **{(names.ENDPOINT, endpoint.name): Endpoint(endpoint, fleet) for endpoint in plan.endpoints},
     }
     cluster = pulumi.ProviderResource(
@@ -63,6 +83,8 @@ def build(plan: Plan, manifests: Iterable[Manifest]) -> None:
         {
             "clusterIdentifier": _once_judged(owners.values(), plan.cluster_identifier),
             "context": plan.context,
+            # The gateway watches its files: a ConfigMap that is replaced would be away for a moment.
+            "enableConfigMapMutable": "true",
         },
         # Why not pulumi_kubernetes.Provider: it writes this user's KUBECONFIG into the state, and the next
         # user's preview would show a change.
@@ -73,6 +95,8 @@ def build(plan: Plan, manifests: Iterable[Manifest]) -> None:
         owner = owners[step.manifest.owner_kind, step.manifest.owner]
         resources.append(_register(step, owner, cluster, resources))
     pulumi.export("endpoints", {e.name: {"id": e.id, "url": e.url} for e in plan.endpoints})
+    if plan.gateway:
+        pulumi.export("url", plan.gateway.url)
     pulumi.export("totals", fleet_properties(plan)["totals"])
 
 

@@ -11,7 +11,13 @@ from pathlib import Path
 from infra import names
 from infra.catalog.load import load_catalog
 from infra.order import ordered
-from infra.plan.document import endpoint_properties, fleet_properties, node_pool_properties, team_properties
+from infra.plan.document import (
+    endpoint_properties,
+    fleet_properties,
+    gateway_properties,
+    node_pool_properties,
+    team_properties,
+)
 from infra.plan.make import make_plan
 from infra.plan.model import Plan
 from infra.problems import Problem, SpecError
@@ -81,6 +87,8 @@ def resources(plan: Plan, manifests: tuple[Manifest, ...]) -> Iterator[Resource]
         yield Resource(type=names.NODE_POOL, name=pool.name, props=node_pool_properties(pool))
     for team in plan.teams:
         yield Resource(type=names.TEAM, name=team.name, props=team_properties(team))
+    if plan.gateway:
+        yield Resource(type=names.GATEWAY_TYPE, name=names.GATEWAY, props=gateway_properties(plan.gateway))
     for endpoint in plan.endpoints:
         yield Resource(type=names.ENDPOINT, name=endpoint.name, props=endpoint_properties(endpoint))
     for step in ordered(plan, manifests):

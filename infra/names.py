@@ -21,7 +21,7 @@ LABEL_MACHINE = f"{DOMAIN}/machine"
 LABEL_POOL = f"{DOMAIN}/pool"
 
 LABEL_CALLERS = f"{DOMAIN}/callers"
-"""Pods of namespaces with this label, set to `true`, may call endpoints."""
+"""Pods of namespaces with this label, set to `true`, may call the gateway; engines, where there is none."""
 
 TAINT_POOL = f"{DOMAIN}/pool"
 """Taint on every node of ours: only workloads bought for that pool may land there."""
@@ -38,7 +38,10 @@ GATEWAY = "gateway"
 """The name of the gateway's objects, and of what belongs to it, in its namespace."""
 
 ROUTER_REPLICAS = 2
-"""Routers in front of a disaggregated endpoint: one may go while a machine is drained. They need no GPU."""
+"""Routers in front of an endpoint's engines: one may go while a machine is drained. They need no GPU."""
+
+ROUTER_IMAGE = "vllm/vllm-router:nightly-20260710-b93cbcb"
+"""The router of endpoints whose template names none; templates for disaggregated roles name the same."""
 
 MODEL_PATH = "/weights/model"
 """Where weights of a volume claim are mounted in an engine's container."""
@@ -48,9 +51,6 @@ ADAPTERS_PATH = "/adapters"
 
 TRANSFER_PATH = "/transfer"
 """The volume that all roles of an endpoint share, for connectors that hand over through a file system."""
-
-HELD_REQUESTS_METRIC = "modelunits_held_requests"
-"""Requests that the door in front of an endpoint holds while no engine can take them."""
 
 
 def endpoint_id(project: str, stack: str, name: str) -> str:

@@ -10,8 +10,10 @@ from infra.render.make import Manifest
 WORKLOADS = ("Deployment", "LeaderWorkerSet")
 """Kinds that start pods."""
 
+WALL = "NetworkPolicy"
+
 Key = tuple[str, ...]
-"""What manifests wait for: a namespace, walls of a team, pools of a machine, an account, a scaler."""
+"""What manifests wait for: a namespace, its walls, pools of a machine, an account, files, a scaler."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def _turn(manifest: Manifest) -> int:
     kind = _text(manifest, "kind")
     if kind == "Namespace":
         return 0
-    if manifest.owner_kind != names.ENDPOINT:
+    if manifest.owner_kind not in (names.ENDPOINT, names.GATEWAY_TYPE):
         return 1
     return 3 if kind in WORKLOADS else 2
 
@@ -78,10 +80,13 @@ def _provides(manifest: Manifest, machine_of_pool: Mapping[str, str]) -> tuple[K
     if kind == "ScaledObject":
         target = tuple(_text(manifest, "spec", "scaleTargetRef", key) for key in ("kind", "name"))
         return (("scaler", namespace, *target),)
-    if manifest.owner_kind == names.TEAM:
+    # Not the walls of an endpoint: no other endpoint of its namespace waits for it.
+    if manifest.owner_kind == names.TEAM or (manifest.owner_kind == names.GATEWAY_TYPE and kind == WALL):
         return (("walls", namespace),)
     if kind == "ServiceAccount":
-        return (("account", manifest.owner),)
+        return (("account", namespace, manifest.owner),)
+    if kind == "ConfigMap":
+        return (("files", namespace),)
     return ()
 
 
@@ -89,8 +94,9 @@ def _needs(manifest: Manifest, machines_of_endpoint: Mapping[str, Iterable[str]]
     kind, name = _text(manifest, "kind"), _text(manifest, "metadata", "name")
     namespace = _text(manifest, "metadata", "namespace")
     needs: list[Key] = [("namespace", namespace)]
-    if manifest.owner_kind == names.ENDPOINT and kind in WORKLOADS:
-        needs += [("walls", namespace), ("account", manifest.owner)]
+    if kind in WORKLOADS:
+        needs += [("walls", namespace), ("account", namespace, manifest.owner), ("files", namespace)]
+    if kind in WORKLOADS and manifest.owner_kind == names.ENDPOINT:
         needs += [("machine", machine) for machine in machines_of_endpoint[manifest.owner]]
         # Without `replicas` a new workload asks for one pod, until its scaler says how many.
         needs += [("scaler", namespace, kind, name)]

@@ -1,4 +1,4 @@
-"""What the pinned vLLM reports, read from `metrics.json` beside this file.
+"""What the pinned vLLM and the gateway report, read from `metrics.json` beside this file.
 
 Why: a policy pack has to judge without the catalog; a test holds the file against it.
 """
@@ -10,3 +10,4 @@ _DOCUMENT = json.loads((Path(__file__).parent / "metrics.json").read_text(encodi
 
 VLLM_VERSION: str = _DOCUMENT["version"]
 VLLM_METRICS: frozenset[str] = frozenset(_DOCUMENT["metrics"])
+GATEWAY_METRICS: frozenset[str] = frozenset(_DOCUMENT["gateway"])

@@ -3,6 +3,7 @@
 from policies.rule import Rule
 from policies.rules import (
     autoscaled_without_replicas,
+    config_map_size,
     engine_args,
     exemption,
     gpu_toleration,
@@ -44,5 +45,6 @@ RULES: tuple[Rule, ...] = (
     known_metrics.RULE,
     isolation.RULE,
     gpu_toleration.RULE,
+    config_map_size.RULE,
     exemption.RULE,
 )

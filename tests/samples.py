@@ -29,7 +29,10 @@ def real_stack() -> Stack:
 
 
 def sample_plan(
-    endpoints: Mapping[str, Mapping[str, object]], *, nodes: Literal["karpenter", "existing"] = "karpenter"
+    endpoints: Mapping[str, Mapping[str, object]],
+    *,
+    nodes: Literal["karpenter", "existing"] = "karpenter",
+    **environment_fields: object,
 ) -> Plan:
     """Return the plan of some endpoints by name, in a stack that has every machine of the catalog."""
     nowhere = Source(Position("sample.yaml", 1, 1), {})
@@ -42,7 +45,9 @@ def sample_plan(
         }
         for name in load_catalog().machines
     }
-    environment = Environment.model_validate({"nodes": nodes, "machines": machines, "teams": {"search": {}}})
+    environment = Environment.model_validate(
+        {"nodes": nodes, "machines": machines, "teams": {"search": {}}, **environment_fields}
+    )
     stack = Stack(
         project="sample",
         name="test",

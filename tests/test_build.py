@@ -17,7 +17,7 @@ from infra.order import ordered
 
 ROOT = Path(__file__).parent.parent
 DAY = date(2026, 11, 21)
-COMPONENTS = {names.FLEET, names.NODE_POOL, names.TEAM, names.ENDPOINT}
+COMPONENTS = {names.FLEET, names.NODE_POOL, names.TEAM, names.GATEWAY_TYPE, names.ENDPOINT}
 PROVIDER = "pulumi:providers:kubernetes"
 INVENTED = {*COMPONENTS, PROVIDER}
 
@@ -87,7 +87,11 @@ def test_the_provider_names_the_cluster_and_nobodys_kubeconfig(registered: list[
     """A colleague with another kubeconfig sees no change."""
     inputs = next(each.inputs for each in registered if each.typ == PROVIDER)
 
-    assert inputs == {"clusterIdentifier": "prod-gpu", "context": "prod-gpu"}
+    assert inputs == {
+        "clusterIdentifier": "prod-gpu",
+        "context": "prod-gpu",
+        "enableConfigMapMutable": "true",
+    }
 
 
 def test_every_manifest_is_below_its_owner(checked: Checked, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,11 +49,22 @@ def test_what_is_in_a_namespace_waits_for_it(steps: tuple[Step, ...]) -> None:
 def test_workloads_wait_for_walls_and_machines(steps: tuple[Step, ...]) -> None:
     """No pod starts before its team's quota and network policies are there."""
     for step in steps:
-        if _kind(step) in WORKLOADS:
+        if _kind(step) in WORKLOADS and step.manifest.owner_kind == names.ENDPOINT:
             owners = {needed.manifest.owner_kind for needed in _needed(steps, step)}
             kinds = {_kind(needed) for needed in _needed(steps, step)}
             assert {names.TEAM, names.NODE_POOL} <= owners
             assert {"NetworkPolicy", "ResourceQuota"} <= kinds
+
+
+def test_the_gateway_waits_for_its_walls_its_files_and_its_account(steps: tuple[Step, ...]) -> None:
+    """No pod of the gateway starts in an open namespace, or without what it reads."""
+    found = [step for step in steps if step.manifest.owner_kind == names.GATEWAY_TYPE]
+    assert {_kind(step) for step in found if step.after} >= {"Deployment", "Service", "ConfigMap"}
+    for step in found:
+        if _kind(step) in WORKLOADS:
+            kinds = {_kind(needed) for needed in _needed(steps, step)}
+            assert {"Namespace", "NetworkPolicy", "ConfigMap", "ServiceAccount"} <= kinds
+            assert {names.GATEWAY_TYPE} == {needed.manifest.owner_kind for needed in _needed(steps, step)}
 
 
 def test_an_autoscaled_workload_waits_for_its_scaler(steps: tuple[Step, ...]) -> None:

@@ -16,7 +16,7 @@ from rendered import (
     texts,
     workloads_of,
 )
-from samples import sample_plan
+from samples import real_stack, sample_plan
 
 from infra import names
 from infra.render.files import files
@@ -181,7 +181,34 @@ def test_routers_know_the_addresses_or_the_labels_of_their_engines() -> None:
         start = lookup.index(f"--{role}-selector") + 1
         labels = dict(pair.split("=") for pair in lookup[start : start + 3])
         assert workloads_of("agent", role) == selected(labels)
-    assert {"agent-router"} == {m.name for m in of_kind("Role", "RoleBinding")}
+    several = args["chat-router"]
+    start = several.index("--selector") + 1
+    labels = dict(pair.split("=") for pair in several[start : start + 3])
+    assert workloads_of("chat", "serve") == selected(labels)
+    assert "--vllm-pd-disaggregation" not in several
+    several_machines = args["reasoning-router"]
+    start = several_machines.index("--selector") + 1
+    labels = dict(pair.split("=") for pair in several_machines[start : start + 4])
+    assert workloads_of("reasoning", "serve") == selected(labels)
+    looking = {"agent-router", "chat-router", "reasoning-router"}
+    assert looking == {m.name for m in of_kind("Role")} == {m.name for m in of_kind("RoleBinding")}
+
+
+def test_an_endpoint_of_one_engine_has_no_router() -> None:
+    """There is nothing to choose; its Service leads to the engine."""
+    plan = sample_plan({"one": {**ENDPOINTS["reasoning"], "units": {"reserved": 1}}})
+
+    assert [] == [m.name for m in render(plan) if "router" in m.name]
+    assert "one-serve.test-search.svc:8000" == plan.endpoints[0].upstream
+
+
+def test_routers_of_all_templates_are_the_same_program() -> None:
+    """What is balanced and what is led through roles goes through one tested version."""
+    images = {
+        template.value.router.image for template in real_stack().templates.values() if template.value.router
+    }
+
+    assert {names.ROUTER_IMAGE} == images
 
 
 def test_a_stack_without_endpoints_has_no_objects() -> None:

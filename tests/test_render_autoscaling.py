@@ -8,10 +8,9 @@ from math import ceil
 
 from hypothesis import given
 from hypothesis import strategies as st
-from rendered import MANIFESTS, PLAN, WORKLOADS, body, of_kind, texts
+from rendered import ENDPOINTS, MANIFESTS, PLAN, WORKLOADS, body, of_kind, texts
 from samples import every_template_and_model, real_stack, sample_plan
 
-from infra import names
 from infra.catalog.load import load_catalog
 from infra.plan.model import EndpointPlan, RolePlan
 from infra.render.autoscaling import formula
@@ -91,7 +90,7 @@ def test_formulas_yield_whole_steps_of_the_same_groups(
     groups = ceil(lacking / scaling.groups_per_step) * scaling.groups_per_step
 
     assert [groups * role.count for role in endpoint.roles] == [
-        evaluate(formula(endpoint, role), **load) for role in endpoint.roles
+        evaluate(formula(endpoint, role, load), **load) for role in endpoint.roles
     ]
 
 
@@ -104,9 +103,9 @@ def test_formulas_start_no_step_for_a_load_that_just_fits(
     scaling = replace(endpoint.scaling, concurrency_per_group=concurrency / (headroom_percent / 100))
     needed = ceil(Fraction(load * headroom_percent, 100 * concurrency))
 
-    assert needed * role.count == evaluate(
-        formula(replace(endpoint, scaling=scaling), role), running=load, waiting=0, held=0, recent=0
-    )
+    asked = {"running": load, "waiting": 0, "held": 0, "recent": 0}
+
+    assert needed * role.count == evaluate(formula(replace(endpoint, scaling=scaling), role, asked), **asked)
 
 
 @given(elastic_endpoints())
@@ -127,16 +126,18 @@ def test_bounds_are_whole_steps_and_sleep_is_all_or_nothing(endpoint: EndpointPl
 
 def test_recent_traffic_keeps_an_endpoint_awake_but_not_burst_units() -> None:
     """A request that began and ended between two looks counts where only hourly units serve."""
-    idle = {"running": 0, "waiting": 0, "held": 0}
+    idle = {"running": 0, "waiting": 0}
 
-    assert 3 == evaluate(formula(*role_of("agent")), **idle, recent=0.2)
-    assert 0 == evaluate(formula(*role_of("agent")), **idle, recent=0)
-    assert "recent" not in formula(*role_of("chat"))
+    assert 3 == evaluate(formula(*role_of("agent"), idle), **idle, recent=0.2)
+    assert 0 == evaluate(formula(*role_of("agent"), idle), **idle, recent=0)
+    assert "recent" not in formula(*role_of("chat"), idle)
 
 
 def test_a_held_request_wakes_an_endpoint() -> None:
     """One request at the door of a sleeping endpoint is worth a whole step."""
-    assert 3 == evaluate(formula(*role_of("agent")), running=0, waiting=0, held=1, recent=0)
+    asked = {"running": 0, "waiting": 0, "held": 1}
+
+    assert 3 == evaluate(formula(*role_of("agent"), asked), **asked, recent=0)
 
 
 def test_queries_name_metrics_that_the_pinned_engine_reports() -> None:
@@ -149,8 +150,28 @@ def test_queries_name_metrics_that_the_pinned_engine_reports() -> None:
         for name in metric_names(trigger["metadata"]["query"])
     }
 
-    assert {names.HELD_REQUESTS_METRIC} == asked - known
-    assert 4 == len(asked)
+    assert set() == asked - known
+    assert 3 == len(asked)
+
+
+def test_nothing_is_held_without_a_gateway() -> None:
+    """A query for what nobody reports would only cost; with a gateway it counts every gateway's share."""
+    triggers = {trigger["name"] for m in of_kind("ScaledObject") for trigger in texts(m, "spec")["triggers"]}
+    endpoint = {**ENDPOINTS["agent"], "limits": {"queue": 100}}
+    gateway = {"image": "registry.example.com/modelunits:0.1.0", "replicas": 3}
+    manifests = render(sample_plan({"agent": endpoint}, gateway=gateway))
+    held = {
+        trigger["metadata"]["query"]
+        for m in of_kind("ScaledObject", manifests=manifests)
+        for trigger in texts(m, "spec")["triggers"]
+        if trigger["name"] == "held"
+    }
+
+    assert {"running", "waiting", "recent"} == triggers
+    assert held == {
+        "sum(34 - envoy_cluster_circuit_breakers_default_remaining_retries"
+        '{modelunits_stack="test",modelunits_endpoint="agent"}) or vector(0)'
+    }
 
 
 def test_formulas_use_every_trigger_and_no_other() -> None:

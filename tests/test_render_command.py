@@ -132,5 +132,5 @@ def test_a_stack_with_problems_is_not_rendered(render: Render, project: Path, ou
     code, said = render()
 
     assert 1 == code
-    assert said.startswith("stacks/test/chat.yaml:11:1: unknown key")
+    assert said.startswith("stacks/test/chat.yaml:12:1: unknown key")
     assert not out.exists()

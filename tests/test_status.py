@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from infra.plan.model import Plan, Replicas, Units
+from infra.status.gateway import PartSeen, gateway_state
 from infra.status.state import PodSeen, State, WorkloadSeen, states
 from tests.samples import sample_plan
 
@@ -126,3 +127,38 @@ def test_a_disaggregated_endpoint_needs_every_role() -> None:
     (seen,) = states(plan, decode_only, [], NOW)
 
     assert "Scheduling" == seen.state
+
+
+GATEWAY = PartSeen(name="gateway", wanted=2, ready=2)
+REDIS = PartSeen(name="redis", wanted=1, ready=1)
+
+
+@pytest.mark.parametrize(
+    ("parts", "state", "detail", "ready"),
+    [
+        ((), "Missing", "nothing of it is in the cluster; run pulumi up", 0),
+        ((REDIS,), "Missing", "nothing of it is in the cluster; run pulumi up", 0),
+        ((GATEWAY, REDIS), "Healthy", "", 2),
+        ((replace(GATEWAY, ready=1), REDIS), "Scheduling", "1 of 2 gateway pods ready", 1),
+        ((GATEWAY, replace(REDIS, ready=0)), "Scheduling", "0 of 1 redis pods ready", 2),
+        (
+            (replace(GATEWAY, ready=0, trouble=("image", "gateway-x: not found")), REDIS),
+            "Degraded",
+            "image: gateway-x: not found (0 of 2 gateway pods ready)",
+            0,
+        ),
+        # What an old pod says while it goes is over.
+        ((replace(GATEWAY, trouble=("crash", "gateway-x ended with exit code 1")), REDIS), "Healthy", "", 2),
+    ],
+)
+def test_the_gateway_has_one_state_with_its_reason(
+    parts: tuple[PartSeen, ...], state: State, detail: str, ready: int
+) -> None:
+    """It is Healthy once every pod is ready, those that count for it included."""
+    gateway = sample_plan({}, gateway={"image": "registry.example.com/modelunits:0.1.0"}).gateway
+    assert gateway is not None
+
+    seen = gateway_state(gateway, parts)
+
+    assert (state, detail, ready, 2) == (seen.state, seen.detail, seen.replicas_ready, seen.replicas_wanted)
+    assert seen.settled == (state == "Healthy")

@@ -1,6 +1,6 @@
 """One endpoint of the plan: a line per question that the other files of this folder answer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from math import ceil
 
@@ -19,7 +19,7 @@ from infra.plan.units import replicas, step_units, throughput, units
 from infra.spec.endpoint import Endpoint
 from infra.spec.environment import zone
 from infra.spec.stack import Stack
-from infra.spec.template import RoleName, Template
+from infra.spec.template import Template
 
 REQUEST_TIMEOUT_SECONDS = 3600
 """Of a chat request; longer ones belong to batches."""
@@ -40,7 +40,10 @@ def endpoint_plan(resolved: Resolved, stack: Stack, as_of: date) -> plan.Endpoin
     how_many = units(spec.units, bought, asked, step)
     roles = tuple(_roles(resolved, stack, how_many, step))
     when = scaling(spec, template, performance, how_many, step)
-    upstream = _upstream(resolved.name, names.namespace(stack.name, spec.team), template)
+    router_image = _router_image(template, roles)
+    upstream = _upstream(
+        resolved.name, names.namespace(stack.name, spec.team), routed=router_image is not None
+    )
     steps_at_peak = (when.reserved_groups + when.max_groups) / template.groups_per_step
     return plan.EndpointPlan(
         name=resolved.name,
@@ -56,7 +59,7 @@ def endpoint_plan(resolved: Resolved, stack: Stack, as_of: date) -> plan.Endpoin
         shape=template.shape,
         engine_version=template.engine.version,
         image=template.engine.image,
-        router_image=template.router.image if template.router else None,
+        router_image=router_image,
         kv_connector=template.kv_transfer.connector if template.kv_transfer else None,
         ec_connector=template.ec_transfer.connector if template.ec_transfer else None,
         tier=plan.Tier(
@@ -170,6 +173,16 @@ def _adapters(endpoint: Endpoint) -> tuple[plan.Adapter, ...]:
     return tuple(plan.Adapter(name=a.name, source=a.source, rank=a.rank) for a in endpoint.adapters)
 
 
-def _upstream(endpoint: str, namespace: str, template: Template) -> str:
-    entry: RoleName | str = "serve" if template.shape == "single" else "router"
+def _router_image(template: Template, roles: Iterable[plan.RolePlan]) -> str | None:
+    """Return what leads requests through roles, or to one of several engines; None: one engine takes all.
+
+    Why not the Service alone: it balances connections, and knows neither queues nor cached prefixes.
+    """
+    if template.router:
+        return template.router.image
+    return names.ROUTER_IMAGE if sum(role.replicas.max for role in roles) > 1 else None
+
+
+def _upstream(endpoint: str, namespace: str, *, routed: bool) -> str:
+    entry = "router" if routed else "serve"
     return f"{names.service_name(endpoint, entry)}.{namespace}.svc:{names.ENGINE_PORT}"

@@ -41,6 +41,7 @@ OWNERS: Mapping[str, str] = MappingProxyType(
             (
                 "api-key",
                 "config",
+                "enable-force-include-usage",
                 "enable-ssl-refresh",
                 "grpc",
                 "grpc-port",

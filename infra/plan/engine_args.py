@@ -43,6 +43,8 @@ def role_args(
     """
     decided = [
         *_model(weights),
+        # Streams then say how many tokens they used, which limits per minute count.
+        "--enable-force-include-usage",
         # The id is the first and only name: metrics carry it, and callers send it as `model`.
         "--served-model-name",
         endpoint_id,

@@ -1,9 +1,10 @@
 """KEDA's ScaledObject of hourly units: whole steps between the plan's bounds, or nothing."""
 
+from collections.abc import Iterable
 from math import ceil
 
 from infra import names
-from infra.plan.model import EndpointPlan, RolePlan
+from infra.plan.model import EndpointPlan, Plan, RolePlan
 from infra.render import queries
 from infra.render.lws import LWS_API
 from infra.render.manifest import ENGINE, Json, JsonObject, Manifest, endpoint_labels, endpoint_object
@@ -19,19 +20,23 @@ SCALE_DOWN_WINDOW_SECONDS = 300
 
 SCALE_DOWN_PERIOD_SECONDS = 60
 
+RECENT = "recent"
+"""The query that is no load: it keeps an endpoint awake."""
+
 AWAKE = 0.01
 """Groups that recent traffic is worth: above none, below any load."""
 
 
-def scaled_object(endpoint: EndpointPlan, role: RolePlan, stack: str, prometheus_url: str) -> Manifest:
+def scaled_object(endpoint: EndpointPlan, role: RolePlan, plan: Plan) -> Manifest:
     """Return the ScaledObject of a role's hourly units."""
+    stack = plan.stack
     scaling = endpoint.scaling
     step = scaling.groups_per_step * role.count
     may_sleep = role.replicas.hourly_min == 0
     minimum = role.replicas.hourly_min or step
-    asked = queries.in_flight(endpoint, stack)
+    asked = queries.in_flight(endpoint, plan)
     if _stays_awake_by_traffic(endpoint):
-        asked["recent"] = queries.recent(endpoint, stack)
+        asked[RECENT] = queries.recent(endpoint, stack)
     spec: dict[str, Json] = {
         "scaleTargetRef": _target(endpoint, role),
         "pollingInterval": POLLING_SECONDS,
@@ -45,13 +50,13 @@ def scaled_object(endpoint: EndpointPlan, role: RolePlan, stack: str, prometheus
         "fallback": {"failureThreshold": 3, "replicas": minimum, "behavior": "currentReplicasIfHigher"},
         "advanced": {
             "scalingModifiers": {
-                "formula": formula(endpoint, role),
+                "formula": formula(endpoint, role, asked),
                 "target": "1",
                 "metricType": "AverageValue",
             },
             "horizontalPodAutoscalerConfig": {"behavior": _behavior(role, step)},
         },
-        "triggers": [_trigger(name, query, prometheus_url) for name, query in asked.items()],
+        "triggers": [_trigger(name, query, plan.prometheus_url) for name, query in asked.items()],
     }
     return endpoint_object(
         endpoint,
@@ -67,16 +72,16 @@ def scaled_object(endpoint: EndpointPlan, role: RolePlan, stack: str, prometheus
     )
 
 
-def formula(endpoint: EndpointPlan, role: RolePlan) -> str:
+def formula(endpoint: EndpointPlan, role: RolePlan, asked: Iterable[str]) -> str:
     """Return how many of a role's instances should run: whole steps of groups that reserved units lack.
 
     Every role of an endpoint computes the same groups from the same queries.
     """
     scaling = endpoint.scaling
-    in_flight = " + ".join(queries.in_flight(endpoint, ""))
+    in_flight = " + ".join(name for name in asked if name != RECENT)
     groups = f"({in_flight}) / {_decimal(scaling.concurrency_per_group)}"
     if _stays_awake_by_traffic(endpoint):
-        groups = f"max({groups}, recent > 0 ? {AWAKE} : 0)"
+        groups = f"max({groups}, {RECENT} > 0 ? {AWAKE} : 0)"
     if scaling.reserved_groups:
         groups = f"max({groups} - {scaling.reserved_groups}, 0)"
     per_step = f" / {scaling.groups_per_step}" if scaling.groups_per_step > 1 else ""

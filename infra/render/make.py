@@ -6,6 +6,7 @@ from infra.plan.model import Billing, EndpointPlan, Plan, RolePlan
 from infra.render import weights
 from infra.render.autoscaling import scaled_object
 from infra.render.disruption import disruption_budget
+from infra.render.gateway_cluster import gateway_objects
 from infra.render.lws import leader_worker_set
 from infra.render.manifest import Manifest
 from infra.render.monitoring import pod_monitor
@@ -29,12 +30,14 @@ def _objects(plan: Plan) -> Iterator[Manifest]:
         yield from (node_pool(pool, plan.stack) for pool in plan.node_pools)
     for team in plan.teams:
         yield from team_objects(team, plan.stack)
+    if plan.gateway:
+        yield from gateway_objects(plan, plan.gateway)
     for endpoint in plan.endpoints:
         yield from _endpoint_objects(endpoint, plan)
 
 
 def _endpoint_objects(endpoint: EndpointPlan, plan: Plan) -> Iterator[Manifest]:
-    yield network_policy(endpoint, plan.stack, plan.prometheus_url)
+    yield network_policy(endpoint, plan.stack, plan.prometheus_url, plan.gateway)
     yield pod_monitor(endpoint, plan.stack)
     if any(weights.hands_over_files(role) for role in endpoint.roles):
         yield weights.transfer_claim(endpoint, plan.stack)
@@ -43,7 +46,7 @@ def _endpoint_objects(endpoint: EndpointPlan, plan: Plan) -> Iterator[Manifest]:
         yield disruption_budget(endpoint, plan.stack, role.name)
         if role.replicas.hourly_max:
             # Before the workload: until its scaler is there, it has one pod.
-            yield scaled_object(endpoint, role, plan.stack, plan.prometheus_url)
+            yield scaled_object(endpoint, role, plan)
             yield _workload(endpoint, role, "hourly", plan.stack)
         if role.replicas.reserved:
             yield _workload(endpoint, role, "reserved", plan.stack)

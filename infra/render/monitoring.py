@@ -2,6 +2,7 @@
 
 from infra import names
 from infra.plan.model import EndpointPlan
+from infra.render.gateway.metrics import ENDPOINT_LABEL, STACK_LABEL
 from infra.render.manifest import (
     PART_OF,
     Json,
@@ -11,7 +12,7 @@ from infra.render.manifest import (
     endpoint_object,
     endpoint_selector,
 )
-from infra.render.queries import ENDPOINT_LABEL, ROLE_LABEL, STACK_LABEL
+from infra.render.queries import ROLE_LABEL
 
 SCRAPE_INTERVAL = "15s"
 """At most four scrapes behind: the window of the recent traffic that keeps an endpoint awake."""

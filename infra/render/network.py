@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from infra import names
-from infra.plan.model import EndpointPlan
+from infra.plan.model import EndpointPlan, GatewayPlan
 from infra.render.manifest import (
     PART_OF,
     Json,
@@ -18,12 +18,16 @@ MONITORING_NAMESPACE = "monitoring"
 """Where what reads metrics usually runs, also where its address is in another namespace."""
 
 
-def network_policy(endpoint: EndpointPlan, stack: str, prometheus_url: str) -> Manifest:
+def network_policy(
+    endpoint: EndpointPlan, stack: str, prometheus_url: str, gateway: GatewayPlan | None
+) -> Manifest:
     """Return the openings in the walls of the team for one endpoint.
 
+    Why only the gateway's pods where there is a gateway: it checks keys, and engines answer paths that no
+    caller may use, to anybody who reaches them.
     Why the suffix in its name: an endpoint may be called like a wall of its team, or like another's router.
     """
-    monitoring = [_namespace(name) for name in _monitoring_namespaces(prometheus_url)]
+    monitoring = monitoring_peers(prometheus_url)
     pods: JsonObject = {"matchLabels": endpoint_selector(endpoint, stack)}
     own: JsonObject = {"podSelector": pods}
     spec: dict[str, Json] = {
@@ -34,10 +38,7 @@ def network_policy(endpoint: EndpointPlan, stack: str, prometheus_url: str) -> M
             # their own choice.
             {"from": [own]},
             {
-                "from": [
-                    {"namespaceSelector": {"matchLabels": {names.LABEL_CALLERS: "true"}}},
-                    *monitoring,
-                ],
+                "from": [_callers(gateway, stack), *monitoring],
                 "ports": [{"protocol": "TCP", "port": "http"}],
             },
             {
@@ -57,12 +58,25 @@ def network_policy(endpoint: EndpointPlan, stack: str, prometheus_url: str) -> M
     )
 
 
-def _monitoring_namespaces(prometheus_url: str) -> tuple[str, ...]:
-    """Return the namespaces that Prometheus may scrape from: its Service's, where the address names one."""
-    labels = (urlsplit(prometheus_url).hostname or "").split(".")
-    in_cluster = len(labels) == 2 or labels[2:3] == ["svc"]
-    return tuple(sorted({MONITORING_NAMESPACE, *([labels[1]] if in_cluster else [])}))
+def _callers(gateway: GatewayPlan | None, stack: str) -> JsonObject:
+    if gateway is None:
+        return {"namespaceSelector": {"matchLabels": {names.LABEL_CALLERS: "true"}}}
+    pods: JsonObject = {"app.kubernetes.io/component": names.GATEWAY, names.LABEL_STACK: stack}
+    return {**namespace_peer(gateway.namespace), "podSelector": {"matchLabels": pods}}
 
 
-def _namespace(name: str) -> JsonObject:
+def monitoring_peers(prometheus_url: str) -> list[JsonObject]:
+    """Return where Prometheus may scrape from: the usual namespace, and that which its address names."""
+    found = in_cluster_namespace(prometheus_url)
+    return [namespace_peer(name) for name in sorted({MONITORING_NAMESPACE, *([found] if found else [])})]
+
+
+def in_cluster_namespace(url: str) -> str | None:
+    """Return the namespace that an address names; None where it leads out of the cluster."""
+    labels = (urlsplit(url).hostname or "").split(".")
+    return labels[1] if len(labels) == 2 or labels[2:3] == ["svc"] else None
+
+
+def namespace_peer(name: str) -> JsonObject:
+    """Return all pods of a namespace, as network policies name them."""
     return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}

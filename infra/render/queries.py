@@ -1,12 +1,13 @@
-"""The questions that autoscalers ask Prometheus, with the metric names of the pinned vLLM."""
+"""The questions that autoscalers ask Prometheus, with the metric names of the pinned vLLM and of Envoy."""
 
-from infra import names
-from infra.plan.model import EndpointPlan
+from infra.plan.model import EndpointPlan, Plan
+from infra.render.gateway.clusters import share
+from infra.render.gateway.metrics import ENDPOINT_LABEL, REMAINING_RETRIES, STACK_LABEL
 
-STACK_LABEL = "modelunits_stack"
-ENDPOINT_LABEL = "modelunits_endpoint"
+__all__ = ["ENDPOINT_LABEL", "ROLE_LABEL", "STACK_LABEL", "in_flight", "recent"]
+
 ROLE_LABEL = "modelunits_role"
-"""Labels of series: the PodMonitor copies them from the pods, the door in front writes them itself."""
+"""Of engines' series: the PodMonitor copies all three from pods; the gateway writes the other two itself."""
 
 RUNNING = "vllm:num_requests_running"
 WAITING = "vllm:num_requests_waiting"
@@ -16,22 +17,30 @@ RECENT_WINDOW = "1m"
 """Requests that begin and end between two looks at the gauges still count as traffic for this long."""
 
 
-def in_flight(endpoint: EndpointPlan, stack: str) -> dict[str, str]:
+def in_flight(endpoint: EndpointPlan, plan: Plan) -> dict[str, str]:
     """Return queries by name; their sum is the requests in flight, over all roles and pods.
 
     Why one query each: KEDA says which one fails. A request is in one role at a time, so nothing counts
-    twice.
+    twice. Without a gateway nobody holds requests.
     """
-    return {
-        "running": _sum(RUNNING, endpoint, stack),
-        "waiting": _sum(WAITING, endpoint, stack),
-        "held": _sum(names.HELD_REQUESTS_METRIC, endpoint, stack),
+    engines = {
+        "running": _sum(RUNNING, endpoint, plan.stack),
+        "waiting": _sum(WAITING, endpoint, plan.stack),
     }
+    if plan.gateway is None:
+        return engines
+    return {**engines, "held": _held(endpoint, plan.stack, plan.gateway.replicas)}
 
 
 def recent(endpoint: EndpointPlan, stack: str) -> str:
     """Return the query for requests that finished a moment ago."""
     return f"sum(increase({FINISHED}{_of(endpoint, stack)}[{RECENT_WINDOW}])) or vector(0)"
+
+
+def _held(endpoint: EndpointPlan, stack: str, gateways: int) -> str:
+    """Return the query for requests that gateways hold: what each may hold, less what it may still take."""
+    each = share(endpoint.limits.queue, gateways)
+    return f"sum({each} - {REMAINING_RETRIES}{_of(endpoint, stack)}) or vector(0)"
 
 
 def _sum(metric: str, endpoint: EndpointPlan, stack: str) -> str:

@@ -1,6 +1,5 @@
-"""The vllm-router in front of disaggregated roles: it leads each request through them."""
+"""The vllm-router in front of several engines: it leads each request through roles, or to one of them."""
 
-import json
 from math import ceil
 
 from infra import names
@@ -17,15 +16,13 @@ from infra.render.manifest import (
     role_selector,
 )
 from infra.render.pods import CONTAINER_SECURITY, ENDPOINTS_SETTLE_SECONDS, PROBE_SECONDS, pod_security
-from infra.render.services import serving_selector
+from infra.render.router_args import METRICS_PORT, looks_pods_up, router_args
 from infra.render.team import EVERYWHERE
 
 ROLE = "router"
 
 ROUTER_USER = 65532
 """No user of the image: the router is one program that needs no name."""
-
-METRICS_PORT = 29000
 
 API_SERVER_PORTS = (443, 6443)
 """Where API servers listen: the Service's port, and the port behind it that network plugins judge."""
@@ -39,15 +36,10 @@ def router_objects(endpoint: EndpointPlan, image: str, stack: str) -> tuple[Mani
     could neither balance load nor send prompts to where their prefix is cached.
     """
     return (
-        *(_right_to_see_pods(endpoint, stack) if _looks_pods_up(endpoint) else ()),
+        *(_right_to_see_pods(endpoint, stack) if looks_pods_up(endpoint) else ()),
         _service(endpoint, stack),
         _deployment(endpoint, image, stack),
     )
-
-
-def _looks_pods_up(endpoint: EndpointPlan) -> bool:
-    """Say whether the router finds pods by itself; with encoders it cannot yet (its docs/epd.md)."""
-    return all(role.name != "encode" for role in endpoint.roles)
 
 
 def _deployment(endpoint: EndpointPlan, image: str, stack: str) -> Manifest:
@@ -68,20 +60,20 @@ def _deployment(endpoint: EndpointPlan, image: str, stack: str) -> Manifest:
         "Deployment",
         _name(endpoint),
         _labels(endpoint, stack),
-        annotations={SKIP_AWAIT: "true"} if may_sleep and not _looks_pods_up(endpoint) else waits,
+        annotations={SKIP_AWAIT: "true"} if may_sleep and not looks_pods_up(endpoint) else waits,
         spec=spec,
     )
 
 
 def _pod(endpoint: EndpointPlan, image: str, stack: str) -> JsonObject:
-    sees_pods = _looks_pods_up(endpoint)
+    sees_pods = looks_pods_up(endpoint)
     return {
         **({"serviceAccountName": _name(endpoint)} if sees_pods else {}),
         "automountServiceAccountToken": sees_pods,
         "enableServiceLinks": False,
         "securityContext": pod_security(ROUTER_USER),
         # Streams pass through it: it may not end before them.
-        "terminationGracePeriodSeconds": ENDPOINTS_SETTLE_SECONDS + endpoint.drain_timeout_seconds,
+        "terminationGracePeriodSeconds": ENDPOINTS_SETTLE_SECONDS + endpoint.request_timeout_seconds,
         "topologySpreadConstraints": [
             {
                 "maxSkew": 1,
@@ -115,58 +107,11 @@ def _container(endpoint: EndpointPlan, image: str, stack: str) -> JsonObject:
         "livenessProbe": {**listens, "periodSeconds": PROBE_SECONDS, "failureThreshold": 6},
         "readinessProbe": {**listens, "periodSeconds": 5, "failureThreshold": 3},
         "lifecycle": {"preStop": {"sleep": {"seconds": ENDPOINTS_SETTLE_SECONDS}}},
-        # 80 MB at rest; the prefix trees of cache-aware balancing grow with traffic.
+        # 80 MB at rest; the prefix trees of cache-aware balancing grow with traffic, to 32 MiB an engine.
         "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "4Gi"}},
         "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
     }
-
-
-def router_args(endpoint: EndpointPlan, stack: str) -> list[str]:
-    """Return the arguments of vllm-router; those that its Rust and its Python launcher both know."""
-    return [
-        "--vllm-pd-disaggregation",
-        *(_discovery(endpoint, stack) if _looks_pods_up(endpoint) else _addresses(endpoint)),
-        "--host=0.0.0.0",
-        f"--port={names.ENGINE_PORT}",
-        "--prometheus-host=0.0.0.0",
-        f"--prometheus-port={METRICS_PORT}",
-        # As long as a stopping engine lets a stream run.
-        f"--request-timeout-secs={endpoint.drain_timeout_seconds}",
-    ]
-
-
-def _discovery(endpoint: EndpointPlan, stack: str) -> list[str]:
-    found = [
-        "--service-discovery",
-        f"--service-discovery-namespace={endpoint.namespace}",
-        f"--service-discovery-port={names.ENGINE_PORT}",
-        # Prompts go where their prefix is cached; generations where there is least to do.
-        "--prefill-policy=cache_aware",
-        "--decode-policy=power_of_two",
-    ]
-    for role in endpoint.roles:
-        selector = serving_selector(endpoint, role, stack)
-        found += [f"--{role.name}-selector", *(f"{label}={value}" for label, value in selector.items())]
-    return found
-
-
-def _addresses(endpoint: EndpointPlan) -> list[str]:
-    address = {
-        role.name: f"http://{names.service_name(endpoint.name, role.name)}:{names.ENGINE_PORT}"
-        for role in endpoint.roles
-    }
-    return [
-        "--prefill",
-        address["prefill"],
-        "--decode",
-        address["decode"],
-        "--policy=round_robin",
-        # One address stands for all engines of a role: whether it works is Kubernetes' to say.
-        "--disable-circuit-breaker",
-        f"--worker-startup-timeout-secs={endpoint.startup_timeout_seconds}",
-        f"--epd-config={json.dumps({'encoder_urls': [address['encode']]}, separators=(',', ':'))}",
-    ]
 
 
 def _service(endpoint: EndpointPlan, stack: str) -> Manifest:

@@ -23,19 +23,23 @@ def team_objects(team: TeamPlan, stack: str) -> tuple[Manifest, ...]:
         _resource_quota(team, stack),
         _object(team, stack, "v1", "ServiceAccount", ENGINE_ACCOUNT, automountServiceAccountToken=False),
         _network_policy(team, stack, "deny-all", {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}),
-        _network_policy(team, stack, "allow-dns", _to_dns()),
+        _network_policy(team, stack, "allow-dns", to_dns()),
         _network_policy(team, stack, "allow-weights", _to_weights()),
     )
 
 
 def _namespace(team: TeamPlan, stack: str) -> Manifest:
-    security = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
     body: dict[str, Json] = {
         "apiVersion": "v1",
         "kind": "Namespace",
-        "metadata": {"name": team.namespace, "labels": {**_labels(team, stack), **security}},
+        "metadata": {"name": team.namespace, "labels": {**_labels(team, stack), **restricted()}},
     }
     return Manifest(owner_kind=names.TEAM, owner=team.name, body=body)
+
+
+def restricted() -> dict[str, str]:
+    """Return the labels that make a namespace refuse pods which could gain rights."""
+    return {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
 
 
 def _resource_quota(team: TeamPlan, stack: str) -> Manifest:
@@ -52,7 +56,8 @@ def _network_policy(team: TeamPlan, stack: str, name: str, spec: JsonObject) -> 
     return _object(team, stack, "networking.k8s.io/v1", "NetworkPolicy", name, spec=spec)
 
 
-def _to_dns() -> JsonObject:
+def to_dns() -> JsonObject:
+    """Return the way to the cluster's DNS, for all pods of a namespace."""
     return {
         "podSelector": {},
         "policyTypes": ["Egress"],

@@ -1,18 +1,21 @@
 """Reads the objects of a stack from a cluster; the only file here that talks to one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import TypedDict, TypeVar, cast
+from typing import NamedTuple, TypedDict, TypeVar, cast
 
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from infra import names
+from infra.status.gateway import PartSeen
 from infra.status.state import PodSeen, Trouble, WorkloadSeen
 
 T = TypeVar("T")
+
+COMPONENT = "app.kubernetes.io/component"
 
 _WAITING: dict[str, Trouble] = {
     "ErrImagePull": "image",
@@ -57,6 +60,7 @@ class _Container(TypedDict, total=False):
 class _Status(TypedDict, total=False):
     readyReplicas: int
     conditions: list[_Condition]
+    initContainerStatuses: list[_Container]
     containerStatuses: list[_Container]
 
 
@@ -82,14 +86,20 @@ class _List(TypedDict):
     items: list[_Object]
 
 
+class Observed(NamedTuple):
+    """What a cluster shows of a stack."""
+
+    workloads: tuple[WorkloadSeen, ...]
+    pods: tuple[PodSeen, ...]
+    gateway: tuple[PartSeen, ...]
+
+
 class UnreachableError(Exception):
     """The cluster cannot be asked; the message says which and why."""
 
 
-def observe(
-    context: str | None, stack: str, kubeconfig: Path | None = None
-) -> tuple[tuple[WorkloadSeen, ...], tuple[PodSeen, ...]]:
-    """Return the workloads and pods of a stack as the cluster shows them now.
+def observe(context: str | None, stack: str, kubeconfig: Path | None = None) -> Observed:
+    """Return the workloads and pods of a stack, and its gateway, as the cluster shows them now.
 
     Raises:
         UnreachableError: no kubeconfig, no such context, or no answer.
@@ -101,15 +111,41 @@ def observe(
         raise UnreachableError(
             f"cannot use the kubeconfig context {context or '(current)'}: {error}"
         ) from None
-    selector = f"{names.LABEL_STACK}={stack},{names.LABEL_ENDPOINT}"
+    selector = f"{names.LABEL_STACK}={stack}"
+    deployments = _custom(api, "apps", "deployments", selector)
     workloads = (
-        *_custom(api, "apps", "deployments", selector),
+        *deployments,
         *_custom(api, "leaderworkerset.x-k8s.io", "leaderworkersets", selector),
     )
-    pods = _asked(lambda: client.CoreV1Api(api).list_pod_for_all_namespaces(label_selector=selector))
-    return (
-        tuple(_workload(item) for item in workloads if names.LABEL_BILLING in item["metadata"]["labels"]),
-        tuple(_pod(item) for item in _plain(api, pods)["items"]),
+    listed = _asked(lambda: client.CoreV1Api(api).list_pod_for_all_namespaces(label_selector=selector))
+    pods = _plain(api, listed)["items"]
+    return Observed(
+        workloads=tuple(_workload(item) for item in workloads if _has(item, names.LABEL_BILLING)),
+        pods=tuple(_pod(item) for item in pods if _has(item, names.LABEL_ENDPOINT)),
+        gateway=tuple(_part(item, pods) for item in deployments if not _has(item, names.LABEL_ENDPOINT)),
+    )
+
+
+def _has(item: _Object, label: str) -> bool:
+    return label in item["metadata"]["labels"]
+
+
+def _part(item: _Object, pods: Iterable[_Object]) -> PartSeen:
+    """Return one Deployment of the gateway, with the first trouble of its pods."""
+    metadata = item["metadata"]
+    component = metadata["labels"][COMPONENT]
+    own = (
+        pod
+        for pod in pods
+        if pod["metadata"]["labels"].get(COMPONENT) == component and not _has(pod, names.LABEL_ENDPOINT)
+    )
+    troubles = (_pod_trouble(pod["metadata"]["name"], pod.get("status", {})) for pod in own)
+    status = item.get("status", {})
+    return PartSeen(
+        name=metadata["name"],
+        wanted=item["spec"].get("replicas", 1),
+        ready=status.get("readyReplicas", 0),
+        trouble=_workload_trouble(status) or next(filter(None, troubles), None),
     )
 
 
@@ -180,7 +216,7 @@ def _pod(item: _Object) -> PodSeen:
 
 
 def _pod_trouble(name: str, status: _Status) -> tuple[Trouble, str] | None:
-    for container in status.get("containerStatuses", []):
+    for container in (*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])):
         now, before = container.get("state", {}), container.get("lastState", {})
         waiting = now.get("waiting", {})
         terminated = now.get("terminated") or before.get("terminated") or _Terminated()

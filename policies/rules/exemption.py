@@ -22,7 +22,7 @@ from policies.exemptions import day
 from policies.reading import UnreadableError, items, text
 from policies.rule import Context, Finding, Resource, Rule
 
-_FLEET_RULES = ("team-quota", "machine-limit", "exemption")
+_FLEET_RULES = ("team-quota", "machine-limit", "config-map-size", "exemption")
 
 
 def _check(resource: Resource, context: Context) -> Iterator[Finding]:

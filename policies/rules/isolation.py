@@ -18,8 +18,8 @@ This would **FAIL**:
 
 from collections.abc import Iterator, Sequence
 
-from infra.names import DOMAIN, LABEL_TEAM
-from policies.objects import is_ours, kind, label, namespace_of, object_name
+from infra.names import DOMAIN
+from policies.objects import is_ours, kind, namespace_of, object_name
 from policies.reading import at, items_or_none, mapping_or_none, text_or_none
 from policies.rule import Context, Finding, Path, Resource, Rule
 
@@ -65,11 +65,7 @@ def _check_all(resources: Sequence[Resource], _context: Context) -> Iterator[tup
     """Find namespaces of ours in which nothing is denied."""
     closed = {namespace_of(resource) for resource in resources if _denies_the_rest(resource)}
     for resource in resources:
-        if (
-            kind(resource) == "Namespace"
-            and label(resource, LABEL_TEAM)
-            and object_name(resource) not in closed
-        ):
+        if kind(resource) == "Namespace" and is_ours(resource) and object_name(resource) not in closed:
             yield resource, Finding((), "must have a NetworkPolicy that denies all ingress by default")
 
 

@@ -1,9 +1,8 @@
 """Autoscalers ask for metrics that exist.
 
 KEDA reads an unknown metric as 0, so a renamed metric never scales anything, without any error. Every
-metric named in a ScaledObject's Prometheus query, or in a PrometheusRule, is one that the pinned vLLM
-reports; queries of endpoints may also name our own. In objects of other programs only names that begin with
-`vllm:` are judged.
+metric named in a ScaledObject's Prometheus query, or in a PrometheusRule, is one that the pinned vLLM or the
+gateway reports. In objects of other programs only names that begin with `vllm:` are judged.
 
 This would **PASS**:
 
@@ -17,14 +16,13 @@ This would **FAIL**, because vLLM renamed the metric:
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from infra.names import HELD_REQUESTS_METRIC
-from policies.engine_metrics import VLLM_METRICS, VLLM_VERSION
+from policies.engine_metrics import GATEWAY_METRICS, VLLM_METRICS, VLLM_VERSION
 from policies.objects import SCALED_OBJECT, is_ours
 from policies.promql import metric_names
 from policies.reading import items_or_none, text_or_none
 from policies.rule import Context, Finding, Path, Resource, Rule
 
-_OWN = frozenset({HELD_REQUESTS_METRIC})
+_KNOWN = VLLM_METRICS | GATEWAY_METRICS
 _HISTOGRAM_SUFFIXES = ("_bucket", "_sum", "_count")
 
 
@@ -34,9 +32,9 @@ def _check(resource: Resource, _context: Context) -> Iterator[Finding]:
         for name in metric_names(query):
             if not (ours or name.startswith("vllm:")) or _is_known(name):
                 continue
-            near = get_close_matches(name, VLLM_METRICS, n=1)
+            near = get_close_matches(name, _KNOWN, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            yield Finding(path, f"vLLM {VLLM_VERSION} reports no metric {name}{hint}")
+            yield Finding(path, f"neither vLLM {VLLM_VERSION} nor the gateway reports {name}{hint}")
 
 
 def _queries(resource: Resource) -> Iterator[tuple[Path, str]]:
@@ -53,14 +51,14 @@ def _queries(resource: Resource) -> Iterator[tuple[Path, str]]:
 
 def _is_known(name: str) -> bool:
     bases = (name.removesuffix(suffix) for suffix in _HISTOGRAM_SUFFIXES)
-    return name in _OWN or name in VLLM_METRICS or any(base in VLLM_METRICS for base in bases)
+    return name in _KNOWN or any(base in _KNOWN for base in bases)
 
 
 RULE = Rule(
     name="known-metrics",
-    description="Autoscalers and alerts ask for metrics that the pinned vLLM reports.",
+    description="Autoscalers and alerts ask for metrics that the pinned vLLM or the gateway reports.",
     severity="high",
-    remediation="Use the metric's present name, listed in infra/catalog/engines/.",
+    remediation="Use the metric's present name, listed in policies/metrics.json.",
     applies_to=(SCALED_OBJECT, "kubernetes:monitoring.coreos.com/*:PrometheusRule"),
     check=_check,
     doc=__doc__,

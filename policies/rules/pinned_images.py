@@ -53,7 +53,9 @@ RULE = Rule(
     name="pinned-images",
     description="Container images are pinned to a version or a digest.",
     severity="high",
-    remediation="Name a version's tag or a digest in the template's engine.image.",
+    remediation=(
+        "Name a version's tag or a digest in the template's engine.image or the environment's gateway.image."
+    ),
     applies_to=WITH_PODS,
     check=_check,
     doc=__doc__,

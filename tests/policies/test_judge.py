@@ -215,5 +215,5 @@ def test_api_version_does_not_matter() -> None:
     run = Judgement(as_of=TODAY, levels={})
 
     assert run.rules_for("kubernetes:apps/v1:Deployment") == run.rules_for("kubernetes:apps/v9:Deployment")
-    assert run.rules_for("kubernetes:core/v1:ConfigMap") == ()
+    assert run.rules_for("kubernetes:core/v1:Secret") == ()
     assert run.rules_for("aws:s3/bucket:Bucket") == ()

@@ -122,6 +122,7 @@ BREAKS: dict[str, tuple[Callable[[Resource], bool], Break]] = {
     ),
     "isolation": (_is("Service"), _put(("spec", "type"), "LoadBalancer")),
     "gpu-toleration": (_asks_for_gpus, lambda p: _pod(p).pop("tolerations")),
+    "config-map-size": (_is("ConfigMap"), _put(("data", "routes.json"), "x" * (1 << 20))),
     "exemption": (
         _is(FLEET),
         lambda p: p.update(exemptions=[{"rule": "no-such-rule", "endpoint": "x", "until": "2099-01-01"}]),

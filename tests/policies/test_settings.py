@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from infra.catalog.load import load_catalog
-from policies.engine_metrics import VLLM_METRICS, VLLM_VERSION
+from infra.render.gateway import metrics
+from policies.engine_metrics import GATEWAY_METRICS, VLLM_METRICS, VLLM_VERSION
 from policies.exemptions import WrittenExemption, exemptions_of
 from policies.levels import LevelsError, levels_from_config, levels_from_text
 from policies.promql import metric_names
@@ -170,6 +171,16 @@ def test_metrics_are_those_of_the_catalog() -> None:
     engine = next(engine for engine in load_catalog().engines.values() if engine.version == VLLM_VERSION)
 
     assert set(engine.metrics) == VLLM_METRICS
+
+
+def test_metrics_of_the_gateway_are_those_that_it_reports() -> None:
+    """Every metric that our files name for dashboards and scalers is in the pack's list."""
+    named = {
+        value for value in vars(metrics).values() if isinstance(value, str) and value.startswith("envoy_")
+    }
+
+    assert named
+    assert named <= GATEWAY_METRICS
 
 
 @pytest.mark.parametrize(

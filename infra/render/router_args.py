@@ -1,0 +1,79 @@
+"""The arguments of vllm-router; those that its Rust and its Python launcher both know."""
+
+import json
+from collections.abc import Iterator
+
+from infra import names
+from infra.plan.model import EndpointPlan
+from infra.render.services import serving_selector
+
+METRICS_PORT = 29000
+
+
+def looks_pods_up(endpoint: EndpointPlan) -> bool:
+    """Say whether the router finds pods by itself; with encoders it cannot yet (its docs/epd.md)."""
+    return all(role.name != "encode" for role in endpoint.roles)
+
+
+def router_args(endpoint: EndpointPlan, stack: str) -> list[str]:
+    """Return what a router is started with.
+
+    Why without a key: the gateway in front has checked it, and network policies admit nobody else.
+    """
+    return [
+        *_workers(endpoint, stack),
+        "--host=0.0.0.0",
+        f"--port={names.ENGINE_PORT}",
+        "--prometheus-host=0.0.0.0",
+        f"--prometheus-port={METRICS_PORT}",
+        # Not sooner than whoever stands in front.
+        f"--request-timeout-secs={endpoint.request_timeout_seconds}",
+    ]
+
+
+def _workers(endpoint: EndpointPlan, stack: str) -> Iterator[str]:
+    """Yield where engines are, and how one is chosen."""
+    if not looks_pods_up(endpoint):
+        yield "--vllm-pd-disaggregation"
+        yield from _addresses(endpoint)
+    elif endpoint.shape == "single":
+        # Prompts go where their prefix is cached, unless that engine has far more to do than another.
+        yield "--policy=cache_aware"
+        yield from _discovery(endpoint)
+        (role,) = endpoint.roles
+        yield from ("--selector", *_pairs(serving_selector(endpoint, role, stack)))
+    else:
+        yield "--vllm-pd-disaggregation"
+        yield from _discovery(endpoint)
+        # Prompts go where their prefix is cached; generations where there is least to do.
+        yield from ("--prefill-policy=cache_aware", "--decode-policy=power_of_two")
+        for role in endpoint.roles:
+            yield from (f"--{role.name}-selector", *_pairs(serving_selector(endpoint, role, stack)))
+
+
+def _discovery(endpoint: EndpointPlan) -> Iterator[str]:
+    yield "--service-discovery"
+    yield f"--service-discovery-namespace={endpoint.namespace}"
+    yield f"--service-discovery-port={names.ENGINE_PORT}"
+
+
+def _pairs(selector: dict[str, str]) -> Iterator[str]:
+    return (f"{label}={value}" for label, value in selector.items())
+
+
+def _addresses(endpoint: EndpointPlan) -> list[str]:
+    address = {
+        role.name: f"http://{names.service_name(endpoint.name, role.name)}:{names.ENGINE_PORT}"
+        for role in endpoint.roles
+    }
+    return [
+        "--prefill",
+        address["prefill"],
+        "--decode",
+        address["decode"],
+        "--policy=round_robin",
+        # One address stands for all engines of a role: whether it works is Kubernetes' to say.
+        "--disable-circuit-breaker",
+        f"--worker-startup-timeout-secs={endpoint.startup_timeout_seconds}",
+        f"--epd-config={json.dumps({'encoder_urls': [address['encode']]}, separators=(',', ':'))}",
+    ]
