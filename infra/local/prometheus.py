@@ -113,6 +113,7 @@ def command(program: Path, folder: Path, port: int) -> tuple[str, ...]:
         f"--web.listen-address=127.0.0.1:{port}",
         "--storage.tsdb.retention.time=1d",
         "--log.level=warn",
+        "--scrape.discovery-reload-interval=1s",
     )
 
 
