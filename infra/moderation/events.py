@@ -9,6 +9,9 @@ EVENT_BYTES_MAX = 16 << 20
 
 DONE = b"[DONE]"
 
+ENVELOPE = "(event)"
+"""The channel of comments and of events' own names, which the engine writes and no model."""
+
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _EVENT_END = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 _FIELDS = (b"event", b"id", b"retry")
@@ -54,7 +57,7 @@ def event_texts(event: bytes) -> list[ChannelText]:
         elif line and name not in _FIELDS and not line.startswith(b":"):
             raise UnreadableError("a line that is no event's")
         elif value.strip():
-            found.append(("(event)", _decoded(value)))
+            found.append((ENVELOPE, _decoded(value)))
     joined = b"\n".join(data).strip()
     if joined and joined != DONE:
         found.extend(channel_texts(document(joined)))

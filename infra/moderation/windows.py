@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from infra.moderation.events import Splitter, event_texts
+from infra.moderation.events import ENVELOPE, Splitter, event_texts
 from infra.moderation.judges.protocol import Failed, Found, Matcher, Refused
 from infra.moderation.normal import tail
 from infra.moderation.texts import UnreadableError
@@ -96,7 +96,7 @@ class Windows:
             refusal = self._match(channel, text)
             if refusal is not None:
                 return refusal
-            if self._asks:
+            if self._asks and name != ENVELOPE:
                 channel.unasked.append(text)
                 channel.unasked_characters += len(text)
                 self._window_full |= _is_full(channel, text)

@@ -1,0 +1,1 @@
+"""Tests of the moderator: its judges, its windows, and a real Envoy that asks it."""
