@@ -51,8 +51,9 @@ def all_doors(
     folder = tmp_path_factory.mktemp("doors")
     with (
         program(folder, "mortal", lists) as mortal,
+        program(folder, "leaving", lists) as leaving,
         threads(folder, configs) as others,
-        doors(folder, engine, [mortal, *others]) as made,
+        doors(folder, engine, [mortal, leaving, *others]) as made,
     ):
         yield made
 
@@ -85,3 +86,10 @@ def changing(all_doors: dict[str, Door]) -> Door:
     """Return a door whose moderator's configuration tests may change."""
     all_doors["changing"].engine.script = Script()
     return all_doors["changing"]
+
+
+@pytest.fixture
+def leaving(all_doors: dict[str, Door]) -> Door:
+    """Return a door whose moderator is a program, which tests may stop for a while and ask to end."""
+    all_doors["leaving"].engine.script = Script()
+    return all_doors["leaving"]

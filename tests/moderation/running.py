@@ -154,6 +154,8 @@ def doors(folder: Path, engine: Fake, moderators: Sequence[Moderator]) -> Iterat
         for each, port in zip(moderators, ports, strict=True)
     }
     with _envoy(folder, admin, list(made.values())):
+        for each in moderators:
+            assert each.process is None or each.logged("listening", wait_seconds=READY_SECONDS)
         yield made
 
 

@@ -1,7 +1,9 @@
 """What passes a real Envoy that asks a real moderator, and what does not."""
 
 import json
+import signal
 import time
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -331,6 +333,40 @@ def test_nothing_passes_a_moderator_that_hangs_or_died(mortal: Door) -> None:
     assert b"[DONE]" not in came
     assert mortal.chat("Hello").status_code == 503
     assert mortal.engine.bodies == []
+
+
+@pytest.mark.slow
+def test_a_moderator_that_hangs_is_not_waited_for(leaving: Door) -> None:
+    """Envoy gives up a little later than the moderator would, and the engine hears nothing."""
+    process = leaving.moderator.process
+    assert process is not None
+    process.send_signal(signal.SIGSTOP)
+    got = leaving.chat("Hello")
+    process.send_signal(signal.SIGCONT)
+
+    assert (got.status_code, leaving.engine.bodies) == (504, [])
+
+
+def test_a_moderator_that_ends_lets_streams_end_first(leaving: Door) -> None:
+    """Within its drain time a stream ends as usual; one that takes longer breaks off, and nothing passes."""
+    process = leaving.moderator.process
+    assert process is not None
+    body = {"messages": [{"role": "user", "content": "x"}]}
+    with ExitStack() as stack:
+        parts = []
+        for pause_seconds in (0.03, 0.2):
+            leaving.engine.script = stream(*["word "] * 20, pause_seconds=pause_seconds)
+            started = httpx.stream("POST", f"http://127.0.0.1:{leaving.port}/", json=body)
+            parts.append(stack.enter_context(started).iter_raw())
+            next(parts[-1])
+        process.terminate()
+
+        assert b"".join(parts[0]).endswith(b"data: [DONE]\n\n")
+        with pytest.raises(httpx.RemoteProtocolError):
+            b"".join(parts[1])
+
+    assert process.wait(5) == 0
+    assert leaving.chat("Hello").status_code == 503
 
 
 def _until(happened: object, *, seconds: float = 5) -> None:
