@@ -1,0 +1,1 @@
+"""How a stack is watched: one Grafana dashboard and its alert rules."""
