@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from fake_engine import FakeEngine
 from samples import sample_plan
 
 from infra.local.envoy import envoy_program
@@ -22,6 +23,10 @@ from infra.render.gateway.make import gateway_files
 from infra.render.gateway.place import Address, Place
 
 READY_SECONDS = 20
+LOG_SECONDS = 10
+CLIENT = httpx.Client(timeout=30, trust_env=False)
+"""One for all: each new client of httpx reads certificates for a tenth of a second."""
+
 LOCAL = "127.0.0.1"
 CHAT = "/v1/chat/completions"
 
@@ -30,9 +35,10 @@ SEARCH_TOO = CallerKey(id="k00000002", team="search", secret="mu-" + "t" * 43)
 OTHER = CallerKey(id="k00000003", team="other", secret="mu-" + "o" * 43)
 KEYS = (SEARCH, SEARCH_TOO, OTHER)
 
-SMALL = {"model": "qwen3-32b", "template": "h20-single", "units": {"reserved": 4}}
 OFF = {"enabled": False, "reason": "tests of the gateway", "confirmed_by": "t.ester"}
-OPEN = {**SMALL, "moderation": OFF}
+OPEN = {"model": "qwen3-32b", "template": "h20-single", "units": {"reserved": 4}, "moderation": OFF}
+PLAIN = {**OPEN, "template": "h20-h200-pd"}
+"""Of a template that supports no structured output."""
 
 GATEWAY = GatewayPlan(
     namespace="modelunits-test",
@@ -80,24 +86,25 @@ class Gateway:
         timeout: float = 30,
     ) -> httpx.Response:
         """Send a chat and return the answer."""
-        return httpx.post(self.url + path, json=body, headers=authorization(key), timeout=timeout)
+        return CLIENT.post(self.url + path, json=body, headers=authorization(key), timeout=timeout)
 
     def stat(self, name: str) -> int:
         """Return one of Envoy's own counts."""
-        text = httpx.get(f"http://{LOCAL}:{self.place.admin.port}/stats?filter=^{name}$").text
+        text = CLIENT.get(f"http://{LOCAL}:{self.place.admin.port}/stats?filter=^{name}$").text
         return int(text.rpartition(":")[2] or 0) if text.strip() else 0
 
     def metrics(self) -> str:
         """Return what Prometheus reads."""
-        return httpx.get(f"http://{LOCAL}:{self.place.metrics.port}/stats/prometheus").text
+        return CLIENT.get(f"http://{LOCAL}:{self.place.metrics.port}/stats/prometheus").text
 
-    def log(self, lines: int, *, wait_seconds: float = 5) -> list[dict[str, object]]:
-        """Return the access log's lines once there are that many."""
-        deadline = time.monotonic() + wait_seconds
+    def log_of(self, trace: str, lines: int) -> list[dict[str, object]]:
+        """Return the access log's lines of a trace once there are that many."""
+        deadline = time.monotonic() + LOG_SECONDS
         while True:
-            written = Path(self.place.access_log).read_text().splitlines()
-            if len(written) >= lines or time.monotonic() > deadline:
-                return [json.loads(line) for line in written]
+            text = Path(self.place.access_log).read_text()
+            found = [json.loads(line) for line in text.splitlines() if trace in line and line.endswith("}")]
+            if len(found) >= lines or time.monotonic() > deadline:
+                return found
             time.sleep(0.05)
 
     def write_keys(self, keys: Sequence[CallerKey]) -> None:
@@ -109,6 +116,19 @@ class Gateway:
         place = dataclasses.replace(self.place, **changed)
         for name, text in gateway_files(plan, place).items():
             put(Path(place.folder), name, text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """A running gateway and what is behind it; `secret` is the other team's endpoint."""
+
+    gateway: Gateway
+    engine: FakeEngine
+    secret: FakeEngine
+
+    def reached(self) -> int:
+        """Return how many requests engines have seen."""
+        return len(self.engine.seen) + len(self.secret.seen)
 
 
 def authorization(key: CallerKey) -> dict[str, str]:
@@ -132,9 +152,14 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def plan_of(endpoints: Mapping[str, Mapping[str, object]]) -> Plan:
-    """Return the plan of some endpoints behind a gateway."""
-    return dataclasses.replace(sample_plan(endpoints), gateway=GATEWAY)
+def plan_of(endpoints: Mapping[str, Mapping[str, object]], *, of_other: Sequence[str] = ()) -> Plan:
+    """Return the plan of some endpoints behind a gateway; some belong to the team `other`."""
+    plan = sample_plan(endpoints)
+    teams = (
+        dataclasses.replace(endpoint, team="other") if endpoint.name in of_other else endpoint
+        for endpoint in plan.endpoints
+    )
+    return dataclasses.replace(plan, gateway=GATEWAY, endpoints=tuple(teams))
 
 
 @contextmanager

@@ -1,0 +1,157 @@
+"""What callers get: the right engine, the list of models, streams as they come, an end when they leave."""
+
+import json
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import httpx
+import pytest
+from fake_engine import INPUT_TOKENS, OUTPUT_TOKENS
+from real_gateway import OTHER, SEARCH, Door, authorization
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+LOGGED_TRACE = TRACE.replace("4b", "5c")
+
+
+@pytest.mark.parametrize("base", ["/v1", "/api/v3"])
+def test_both_base_urls_lead_to_the_endpoint_of_the_model(door: Door, base: str) -> None:
+    """The body's `model` decides; engines see vLLM's own path, and neither key nor client."""
+    answer = door.gateway.post(door.gateway.chat("chat"), path=f"{base}/chat/completions")
+    seen = door.engine.seen[-1]
+
+    assert answer.status_code == 200
+    assert answer.json()["choices"][0]["message"]["content"] == str(door.engine.port)
+    assert (seen.method, seen.path) == ("POST", "/v1/chat/completions")
+    assert not {"authorization", "x-modelunits-key"} & seen.headers.keys()
+
+
+def test_an_adapter_is_called_by_the_endpoints_id_and_its_name(door: Door) -> None:
+    """An adapter that is not there is an unknown model."""
+    model = f"{door.gateway.id_of('chat')}:tone"
+
+    assert door.gateway.post({**door.gateway.chat("chat"), "model": model}).status_code == 200
+    assert json.loads(door.engine.seen[-1].body)["model"] == model
+    assert door.gateway.post({**door.gateway.chat("chat"), "model": model + "s"}).status_code == 404
+
+
+@pytest.mark.parametrize("base", ["/v1", "/api/v3"])
+def test_a_key_lists_what_its_team_may_call(door: Door, base: str) -> None:
+    """The list has the shape that OpenAI's clients read, with adapters, and nothing of other teams."""
+    listed = {
+        key.team: httpx.get(door.gateway.url + f"{base}/models", headers=authorization(key)).json()
+        for key in (SEARCH, OTHER)
+    }
+    ids = {team: [model["id"] for model in answer["data"]] for team, answer in listed.items()}
+    chat, plain, secret = map(door.gateway.id_of, ("chat", "plain", "secret"))
+
+    assert ids == {"search": [chat, f"{chat}:tone", plain], "other": [secret]}
+    assert listed["other"] == {
+        "object": "list",
+        "data": [{"id": secret, "object": "model", "created": 0, "owned_by": "other"}],
+    }
+
+
+def test_a_stream_arrives_as_it_is_made(door: Door) -> None:
+    """Each event is there before the next one is made."""
+    body = door.gateway.chat("chat", stream=True, messages=[{"role": "user", "content": "stream 4 0.5"}])
+    url = door.gateway.url + "/v1/chat/completions"
+    came = []
+    with httpx.stream("POST", url, json=body, headers=authorization(SEARCH)) as answer:
+        for line in answer.iter_lines():
+            if line.startswith("data: {"):
+                came.append(time.monotonic())
+
+    assert len(came) == 5
+    assert all(later - earlier > 0.1 for earlier, later in pairwise(came))
+
+
+def test_a_caller_who_leaves_ends_the_stream_at_the_engine(door: Door) -> None:
+    """The engine's connection is closed, which is how vLLM aborts a generation."""
+    before = door.engine.aborted
+    body = door.gateway.chat("chat", stream=True, messages=[{"role": "user", "content": "stream 500 0.02"}])
+    url = door.gateway.url + "/v1/chat/completions"
+    with httpx.stream("POST", url, json=body, headers=authorization(SEARCH)) as answer:
+        next(answer.iter_lines())
+    deadline = time.monotonic() + 5
+    while door.engine.aborted == before and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+    assert door.engine.aborted == before + 1
+
+
+def test_the_trace_context_is_passed_on(door: Door) -> None:
+    """Engines get the headers of W3C Trace Context as they came."""
+    headers = {**authorization(SEARCH), "traceparent": TRACE, "tracestate": "a=b"}
+    httpx.post(
+        door.gateway.url + "/v1/chat/completions", json=door.gateway.chat("chat"), headers=headers
+    ).raise_for_status()
+    seen = door.engine.seen[-1].headers
+
+    assert (seen["traceparent"], seen["tracestate"]) == (TRACE, "a=b")
+
+
+def test_the_access_log_says_who_called_what_and_no_secret(door: Door) -> None:
+    """A line has endpoint, key, tokens, times, trace and refusal; prompts and keys are nowhere in it."""
+    prompt = "a prompt that nobody else may read"
+    chat = door.gateway.chat("chat", messages=[{"role": "user", "content": prompt}])
+    for fields in ({}, {"n": 11}):
+        httpx.post(
+            door.gateway.url + "/v1/chat/completions",
+            json={**chat, **fields},
+            headers={**authorization(SEARCH), "traceparent": LOGGED_TRACE},
+        )
+    served, refused = door.gateway.log_of(LOGGED_TRACE, 2)
+
+    assert {
+        "key": "search.k00000001",
+        "team": "search",
+        "endpoint": "chat",
+        "method": "POST",
+        "path": "/v1/chat/completions",
+        "status": 200,
+        "refusal": None,
+        "moderation": "off",
+        "input_tokens": INPUT_TOKENS,
+        "output_tokens": OUTPUT_TOKENS,
+    }.items() <= served.items()
+    assert {"status": 400, "refusal": "invalid_value", "param": "n", "tries": 0}.items() <= refused.items()
+    assert isinstance(served["duration_ms"], int)
+
+    text = Path(door.gateway.place.access_log).read_text()
+
+    assert prompt not in text
+    assert SEARCH.secret not in text
+
+
+def test_requests_tokens_and_refusals_are_counted_by_endpoint_and_key(door: Door) -> None:
+    """Prometheus reads them by the names that `infra.render.gateway.metrics` gives."""
+    from infra.render.gateway import metrics
+
+    door.gateway.post(door.gateway.chat("plain", stream=True))
+    door.gateway.post(door.gateway.chat("plain", n=0))
+    text = door.gateway.metrics()
+    who = 'modelunits_stack="test",modelunits_endpoint="plain",modelunits_key="search.k00000001"'
+
+    for name in (metrics.INPUT_TOKENS, metrics.OUTPUT_TOKENS):
+        assert f"{name}{{{who}}}" in text
+    assert f'{metrics.REQUESTS}{{{who},modelunits_status="200"}}' in text
+    assert f'{metrics.REASON_LABEL}="invalid_value"' in text
+    for name in (metrics.FIRST_BYTE_MS, metrics.DURATION_MS):
+        assert f"{name}_bucket{{{who}" in text
+    for name in (metrics.REMAINING_RETRIES, metrics.ACTIVE_REQUESTS, metrics.PENDING_REQUESTS):
+        assert f'{name}{{modelunits_stack="test"' in text
+
+
+def test_prometheus_and_probes_get_nothing_else_of_the_admin_interface(door: Door) -> None:
+    """The metrics' address is open inside the cluster; the admin interface could stop Envoy and show keys."""
+    address = f"http://127.0.0.1:{door.gateway.place.metrics.port}"
+
+    assert httpx.get(f"{address}/ready").text == "LIVE\n"
+    assert {
+        path: httpx.get(address + path).status_code
+        for path in ("/config_dump", "/quitquitquit", "/stats", "/", "/stats/prometheus/../../config_dump")
+    } == dict.fromkeys(
+        ("/config_dump", "/quitquitquit", "/stats", "/", "/stats/prometheus/../../config_dump"), 404
+    )
+    assert httpx.post(f"{address}/ready").status_code == 404
