@@ -25,6 +25,15 @@ PLAN = sample_plan(
     moderation=JUDGED,
 )
 MANIFESTS = render(PLAN)
+TLS_MANIFESTS = render(
+    sample_plan(
+        LIMITED,
+        gateway={"image": IMAGE, "host": "llm.example.com", "tls": {"issuer": {"name": "letsencrypt"}}},
+        moderation=JUDGED,
+    )
+)
+"""The same with a certificate of its own, and nothing in front."""
+
 BARE_PLAN = replace(
     sample_plan({"agent": ENDPOINTS["agent"]}, gateway={"image": IMAGE}, moderation=JUDGED), endpoints=()
 )

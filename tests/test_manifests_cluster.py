@@ -7,8 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 from local.running import LocalCluster, eventually
-from rendered import MANIFESTS, of_kind, pods, texts
+from rendered import MANIFESTS, of_kind, pod_templates, pods, texts
+from rendered_gateway import MANIFESTS as WITH_GATEWAY
+from rendered_gateway import TLS_MANIFESTS
 
+from infra import names
 from infra.render.make import Manifest
 
 pytestmark = pytest.mark.cluster
@@ -18,15 +21,26 @@ FIRST = ("Namespace", "ServiceAccount")
 
 KINDS = sorted({manifest.kind for manifest in MANIFESTS})
 
+GATEWAY = [
+    manifest
+    for manifests in (WITH_GATEWAY, TLS_MANIFESTS)
+    for manifest in manifests
+    if manifest.owner_kind == names.GATEWAY_TYPE
+]
+GATEWAY_KINDS = sorted({manifest.kind for manifest in GATEWAY})
+
+
+EVERYTHING = (*MANIFESTS, *GATEWAY)
+
 
 @pytest.fixture(scope="module")
 def prepared(cluster: LocalCluster) -> Iterator[LocalCluster]:
     """A cluster that has the namespaces and accounts, and nothing else of ours."""
-    prerequisites = [plain(manifest) for manifest in of_kind(*FIRST)]
+    prerequisites = [plain(manifest) for manifest in of_kind(*FIRST, manifests=EVERYTHING)]
     cluster.apply(*prerequisites)
     yield cluster
-    for manifest in of_kind("Namespace"):
-        cluster.kubectl("delete", "namespace", manifest.name, "--wait")
+    for name in {manifest.name for manifest in of_kind("Namespace", manifests=EVERYTHING)}:
+        cluster.kubectl("delete", "namespace", name, "--wait")
 
 
 def plain(manifest: Manifest) -> dict[str, object]:
@@ -51,6 +65,41 @@ def refusal(cluster: LocalCluster, *objects: dict[str, object]) -> str:
 def test_the_api_server_takes_every_object(prepared: LocalCluster, kind: str) -> None:
     """Every field is known and every value valid, by the schemas of the pinned versions."""
     assert "" == refusal(prepared, *(plain(manifest) for manifest in of_kind(kind)))
+
+
+@pytest.mark.parametrize("kind", GATEWAY_KINDS)
+def test_the_api_server_takes_every_object_of_the_gateway(prepared: LocalCluster, kind: str) -> None:
+    """So do Gateway API's and cert-manager's definitions, which the gateway's route and certificate need."""
+    found = {manifest.name: plain(manifest) for manifest in GATEWAY if manifest.kind == kind}
+
+    assert "" == refusal(prepared, *found.values())
+
+
+def test_the_gateways_pods_are_admitted_and_its_service_finds_them(prepared: LocalCluster) -> None:
+    """Kubernetes looks for the callers' port in a sidecar; the namespace admits every pod of the gateway."""
+    kinds = ("ConfigMap", "Role", "RoleBinding", "Service", "Deployment")
+    found = of_kind(*kinds, manifests=WITH_GATEWAY)
+    prepared.apply(*(plain(manifest) for manifest in found if manifest.owner_kind == names.GATEWAY_TYPE))
+
+    def ready() -> dict[str, int]:
+        return {
+            one["metadata"]["name"]: one["status"].get("readyReplicas", 0)
+            for one in prepared.get("deployments", "--namespace=modelunits-test")
+        }
+
+    def ports() -> set[int]:
+        slices = prepared.get("endpointslices", "--namespace=modelunits-test")
+        return {
+            port["port"]
+            for one in slices
+            if one["metadata"]["labels"]["kubernetes.io/service-name"] == names.GATEWAY and one["endpoints"]
+            for port in one["ports"]
+        }
+
+    eventually(ready, {"gateway": 2, "ratelimit": 2, "redis": 1})
+    (template,) = pod_templates(next(m for m in GATEWAY if (m.kind, m.name) == ("Deployment", names.GATEWAY)))
+    (envoy,) = (each for each in template["spec"]["initContainers"] if each["name"] == "envoy")
+    eventually(ports, {envoy["ports"][0]["containerPort"]})
 
 
 @pytest.mark.parametrize(

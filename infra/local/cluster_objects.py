@@ -15,11 +15,16 @@ CRD_FOLDERS = (
     ("cluster", "sigs.k8s.io/karpenter", "kwok/apis/crds/*.yaml"),
     ("cluster", "sigs.k8s.io/lws", "config/crd/bases/*.yaml"),
     ("cluster", "github.com/kedacore/keda/v2", "config/crd/bases/*.yaml"),
-    (
-        "crds",
-        "github.com/prometheus-operator/prometheus-operator",
-        "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
+    *(
+        (
+            "crds",
+            "github.com/prometheus-operator/prometheus-operator",
+            f"example/prometheus-operator-crd/monitoring.coreos.com_{kind}.yaml",
+        )
+        for kind in ("podmonitors", "prometheusrules")
     ),
+    ("crds", "github.com/cert-manager/cert-manager", "deploy/crds/cert-manager.io_certificates.yaml"),
+    ("crds", "sigs.k8s.io/gateway-api", "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"),
 )
 """Which pinned Go modules hold the definitions, and where."""
 

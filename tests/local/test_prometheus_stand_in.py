@@ -39,6 +39,7 @@ def _query(url: str, query: str, proxy: str | None = None) -> object:
     [
         (f'sum({RUNNING}{{namespace="local-search",modelunits_endpoint="chat"}}) or vector(0)', "5.0"),
         (f'sum(rate({RUNNING}{{modelunits_endpoint="other"}}[1m])) or vector(0)', "0.0"),
+        (f'sum(50 - {RUNNING}{{modelunits_endpoint="chat"}}) or vector(0)', "5.0"),
         ('sum(vllm:num_requests_waiting{modelunits_endpoint="chat"})', "0.0"),
         (f"sum({RUNNING})", "0.0"),
         ("vector(1)", "0.0"),
@@ -47,7 +48,7 @@ def _query(url: str, query: str, proxy: str | None = None) -> object:
 def test_the_value_of_the_first_metric_for_the_endpoint_is_answered(
     address: str, query: str, expected: str
 ) -> None:
-    """Anything else is 0."""
+    """Anything else is 0; nothing is computed, so what is set for held requests is how many are held."""
     assert expected == _query(f"http://{address}", query)
 
 
