@@ -200,7 +200,7 @@ def _with_another_endpoint() -> Plan:
 
 
 def test_new_endpoints_and_limits_restart_no_gateway() -> None:
-    """They change watched files and network policies: no stream ends, nothing of a Deployment changes."""
+    """They change watched files, dashboard and alerts: no stream ends, nothing of a Deployment changes."""
     before = {(m.kind, m.name): m.body for m in OWN}
     after = {
         (m.kind, m.name): m.body
@@ -209,7 +209,8 @@ def test_new_endpoints_and_limits_restart_no_gateway() -> None:
     }
 
     changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
-    assert {("ConfigMap", "gateway-config"), ("ConfigMap", "ratelimit")} == changed
+    files = {("ConfigMap", name) for name in ("gateway-config", "ratelimit", "dashboard")}
+    assert files | {("PrometheusRule", "alerts")} == changed
 
 
 def test_what_envoy_is_started_with_restarts_it() -> None:

@@ -12,6 +12,8 @@ from infra.render.manifest import Manifest
 from infra.render.monitoring import pod_monitor
 from infra.render.network import network_policy
 from infra.render.node_pools import node_pool
+from infra.render.observability.alerts import alert_rules
+from infra.render.observability.dashboard import dashboard
 from infra.render.router import ROLE, router_objects
 from infra.render.services import role_service
 from infra.render.team import team_objects
@@ -32,6 +34,8 @@ def _objects(plan: Plan) -> Iterator[Manifest]:
         yield from team_objects(team, plan.stack)
     if plan.gateway:
         yield from gateway_objects(plan, plan.gateway)
+        yield dashboard(plan, plan.gateway)
+        yield alert_rules(plan, plan.gateway)
     for endpoint in plan.endpoints:
         yield from _endpoint_objects(endpoint, plan)
 

@@ -2,7 +2,8 @@
 
 KEDA reads an unknown metric as 0, so a renamed metric never scales anything, without any error. Every
 metric named in a ScaledObject's Prometheus query, or in a PrometheusRule, is one that the pinned vLLM or the
-gateway reports. In objects of other programs only names that begin with `vllm:` are judged.
+gateway reports, or that the PrometheusRule records itself. In objects of other programs only names that begin
+with `vllm:` are judged.
 
 This would **PASS**:
 
@@ -28,9 +29,10 @@ _HISTOGRAM_SUFFIXES = ("_bucket", "_sum", "_count")
 
 def _check(resource: Resource, _context: Context) -> Iterator[Finding]:
     ours = is_ours(resource)
+    recorded = frozenset(_recorded(resource))
     for path, query in _queries(resource):
         for name in metric_names(query):
-            if not (ours or name.startswith("vllm:")) or _is_known(name):
+            if not (ours or name.startswith("vllm:")) or name in recorded or _is_known(name):
                 continue
             near = get_close_matches(name, _KNOWN, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
@@ -47,6 +49,14 @@ def _queries(resource: Resource) -> Iterator[tuple[Path, str]]:
             expression = text_or_none(rule, "expr")
             if expression is not None:
                 yield ("spec", "groups", index, "rules", number, "expr"), expression
+
+
+def _recorded(resource: Resource) -> Iterator[str]:
+    for group in items_or_none(resource.props, "spec", "groups"):
+        for rule in items_or_none(group, "rules"):
+            name = text_or_none(rule, "record")
+            if name is not None:
+                yield name
 
 
 def _is_known(name: str) -> bool:

@@ -98,7 +98,7 @@ def alerts(plan: Plan) -> tuple[Alert, ...]:
 
 
 def _answers(stack: str) -> Iterable[Alert]:
-    served = f'{stack},{ENDPOINT_LABEL}!="-"'
+    served = f'{stack},{ENDPOINT_LABEL}!~"-?"'  # requests that named no endpoint are nobody's
     everything = per_second(metrics.REQUESTS, served, WINDOW, _BY)
     failed = per_second(metrics.REQUESTS, f'{served},{metrics.STATUS_LABEL}=~"5.."', WINDOW, _BY)
     yield Alert(
