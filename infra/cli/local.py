@@ -10,6 +10,7 @@ from rich.table import Table
 
 from infra.cli.arguments import Root, fail
 from infra.cli.machines import catalog_machines
+from infra.cli.serve import serve
 from infra.local import cluster, engine, up
 from infra.local import status as processes_status
 from infra.local.control_plane import ClusterError
@@ -47,6 +48,9 @@ def up_(
             up.deploy(root, progress)
     except (GoError, ClusterError, CommandError, Unavailable) as error:
         fail(str(error))
+
+
+app.command()(serve)
 
 
 @app.command()

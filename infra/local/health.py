@@ -1,5 +1,6 @@
 """Whether processes answer, and why they do not."""
 
+import socket
 import ssl
 import time
 import urllib.error
@@ -19,9 +20,14 @@ LAST_LINES = 8
 
 PORT_TAKEN = "address already in use"
 
+TCP = "tcp://"
+"""Begins the addresses of programs that do not speak HTTP."""
+
 
 def answers(address: str) -> bool:
     """Tell whether an address answers; a refusal to serve us is an answer."""
+    if address.startswith(TCP):
+        return _takes_connections(address)
     trust = ssl.create_default_context()
     trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE  # loopback, and nothing is sent
     opener = urllib.request.build_opener(
@@ -32,6 +38,15 @@ def answers(address: str) -> bool:
             return True
     except urllib.error.HTTPError as refusal:
         return refusal.code < 500
+    except OSError:
+        return False
+
+
+def _takes_connections(address: str) -> bool:
+    host, _, port = address.removeprefix(TCP).rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=3):
+            return True
     except OSError:
         return False
 
@@ -57,5 +72,10 @@ def wait_until_well(cluster: Path, wanted: Sequence[Process]) -> tuple[Process, 
 
 def last_words(cluster: Path, process: Process) -> str:
     """Return the end of a process's log."""
-    with (cluster / "logs" / f"{process.name}.log").open(errors="replace") as log:
+    return log_end(cluster, process.name)
+
+
+def log_end(cluster: Path, name: str) -> str:
+    """Return the end of the log of a process by its name."""
+    with (cluster / "logs" / f"{name}.log").open(errors="replace") as log:
         return "".join(deque(log, maxlen=LAST_LINES))

@@ -11,6 +11,8 @@ KWOK_VERSION = "0.8.0"
 KARPENTER_VERSION = "1.14.0"
 LWS_VERSION = "0.9.0"
 KEDA_VERSION = "2.21.0"
+RATELIMIT_VERSION = "1.4.1-0.20260122083618-3fb702589d36"
+"""envoyproxy/ratelimit has no releases: the version is its newest commit's, as Go counts it."""
 KUBERNETES_PROVIDER_VERSION = "4.34.2"
 """The provider plugin's version is that of the pulumi-kubernetes package in requirements.lock."""
 
@@ -45,7 +47,7 @@ class Part:
 
     name: str
     version: str
-    go_folder: Literal["pulumi", "cluster"] | None = None
+    go_folder: Literal["pulumi", "cluster", "gateway"] | None = None
     """The folder below `infra/local/go/` whose go.mod pins it; None: no Go module has it."""
     package: str = ""
     set_at_link: tuple[str, ...] = ()
@@ -159,7 +161,14 @@ CLUSTER = (
     ),
 )
 
-PARTS = (PULUMI, *CLUSTER)
+RATELIMIT = Part(
+    name="ratelimit",
+    version=RATELIMIT_VERSION,
+    go_folder="gateway",
+    package="github.com/envoyproxy/ratelimit/src/service_cmd",
+)
+
+PARTS = (PULUMI, *CLUSTER, RATELIMIT)
 
 
 def version_in(text: str) -> str | None:

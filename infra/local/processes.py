@@ -1,6 +1,6 @@
-"""Start, find and stop the processes of one local cluster.
+"""Start, find and stop the processes of one local cluster, or of one stack that this machine serves.
 
-Every process carries the cluster's folder in its environment. That, not a file of process ids, says which
+Every process carries its folder in its environment. That, not a file of process ids, says which
 processes are ours: it survives a killed `modelunits local up` and cannot name a stranger's reused id.
 """
 
@@ -29,7 +29,7 @@ class Process:
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     health: str
-    """An address that answers, whatever it answers, when the program is up."""
+    """An address that answers, whatever it answers, when the program is up; tcp:// takes connections."""
     reads: tuple[Path, ...] = ()
     """Files whose change asks for a restart."""
 
@@ -63,12 +63,12 @@ def running(cluster: Path) -> tuple[Running, ...]:
     )
 
 
-def start(cluster: Path, process: Process) -> None:
+def start(cluster: Path, process: Process) -> subprocess.Popen[bytes]:
     """Start a process that outlives this one, with its output in the cluster's logs."""
     logs = cluster / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     with (logs / f"{process.name}.log").open("ab") as log:
-        subprocess.Popen(
+        return subprocess.Popen(
             process.command,
             env={
                 **os.environ,
