@@ -27,8 +27,10 @@ _STATUSES = (
     (401, errors.INVALID_KEY),
     (408, errors.REQUEST_TIMEOUT),
     (413, errors.BODY_TOO_LARGE),
+    (426, errors.UPGRADE_REQUIRED),
     (431, errors.HEADERS_TOO_LARGE),
     (500, errors.ANSWER_TOO_LARGE),
+    (501, errors.BAD_REQUEST),
     (503, errors.MODERATION_UNAVAILABLE),
     (504, errors.MODERATION_UNAVAILABLE),
 )
@@ -56,7 +58,15 @@ def replaced_when() -> Iterable[tuple[CallerError, JsonObject]]:
     for flags, error in _FLAGS:
         yield error, {"response_flag_filter": {"flags": list(flags)}}
     for status, error in _STATUSES:
-        yield error, {"and_filter": {"filters": [_status("EQ", status), _details(_NOT_ANSWERED)]}}
+        yield error, _and(_status("EQ", status), _details(_NOT_ANSWERED))
+    yield (
+        errors.UPGRADE_REQUIRED,
+        _and(_status("EQ", 403), _details("response.code_details == 'upgrade_failed'")),
+    )
+
+
+def _and(*filters: JsonObject) -> JsonObject:
+    return {"and_filter": {"filters": list(filters)}}
 
 
 def _status(comparison: str, status: int) -> JsonObject:
@@ -68,9 +78,7 @@ def _details(expression: str) -> JsonObject:
     return {"extension_filter": {"name": "cel", "typed_config": {"@type": _CEL, "expression": expression}}}
 
 
-BY_A_ROUTE: JsonObject = {
-    "and_filter": {"filters": [_status("GE", 400), _details("response.code_details == 'direct_response'")]}
-}
+BY_A_ROUTE = _and(_status("GE", 400), _details("response.code_details == 'direct_response'"))
 """The filter that finds refusals that routes answered."""
 
 

@@ -77,6 +77,12 @@ BAD_REQUEST = CallerError(
     code="bad_request",
     message="This is no valid HTTP request.",
 )
+UPGRADE_REQUIRED = CallerError(
+    status=426,
+    type=INVALID,
+    code="unsupported_http_version",
+    message="Use HTTP/1.1 or HTTP/2, without an upgrade to another protocol.",
+)
 BODY_TOO_LARGE = CallerError(
     status=413,
     type=INVALID,
@@ -168,6 +174,7 @@ ERRORS = (
     MODEL_NOT_FOUND,
     REQUEST_TIMEOUT,
     BODY_TOO_LARGE,
+    UPGRADE_REQUIRED,
     RATE_LIMITED,
     QUEUE_FULL,
     HEADERS_TOO_LARGE,
