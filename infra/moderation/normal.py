@@ -7,16 +7,23 @@ import unicodedata
 _BLANK = (0x115F, 0x1160, 0x2800, 0x3164, 0xFFA0)
 """Fillers and a blank Braille cell: shown as nothing, though Unicode calls them letters and symbols."""
 
+_ODD_BLANKS = (0x0B, 0x1C, 0x1D, 0x1E, 0x1F, 0x85)
+"""Blanks to Python, none to RE2."""
+
 
 def _category(point: int) -> str:
     return "" if chr(point).isspace() else unicodedata.category(chr(point))
 
 
 _CATEGORIES = {point: _category(point) for point in range(sys.maxunicode + 1)}
-_UNSEEN = {point: None for point, category in _CATEGORIES.items() if category in ("Cc", "Cf", "Cs")}
-_UNSEEN |= dict.fromkeys(_BLANK)
-_ACCENTS = {point: None for point, category in _CATEGORIES.items() if category in ("Mn", "Me")}
-_UNSEEN_AND_ACCENTS = _UNSEEN | _ACCENTS
+_UNSEEN: dict[int, str | None] = {
+    **{point: None for point, category in _CATEGORIES.items() if category in ("Cc", "Cf", "Cs")},
+    **dict.fromkeys(_BLANK),
+    **dict.fromkeys(_ODD_BLANKS, " "),
+}
+_UNSEEN_AND_ACCENTS = _UNSEEN | {
+    point: None for point, category in _CATEGORIES.items() if category in ("Mn", "Me")
+}
 del _CATEGORIES
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
