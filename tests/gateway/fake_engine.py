@@ -35,6 +35,8 @@ class FakeEngine:
     running: int = 0
     most_running: int = 0
     aborted: int = 0
+    failures: int = 0
+    """How many more requests are answered 503, as by a router without engines."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
@@ -53,6 +55,9 @@ class FakeEngine:
 
     async def _answer(self, seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         chat = _chat(seen.body)
+        if self.failures:
+            self.failures -= 1
+            return await _send(writer, 503, "{}")
         match str(_last_message(chat)).split():
             case ["wait", seconds]:
                 await asyncio.sleep(float(seconds))

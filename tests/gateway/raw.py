@@ -1,5 +1,6 @@
 """Requests byte by byte, as no honest client sends them."""
 
+import asyncio
 import contextlib
 import re
 import socket
@@ -62,3 +63,27 @@ def chunked(body: bytes, size: int) -> bytes:
     """Return a body in chunks."""
     pieces = (body[start : start + size] for start in range(0, len(body), size))
     return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+def burst(port: int, request: bytes, count: int, *, seconds: float = 60) -> list[bytes]:
+    """Send one request on many connections at once; return the head of each answer, empty where none came."""
+
+    async def one() -> bytes:
+        reader, writer = await asyncio.open_connection(LOCAL, port)
+        writer.write(request)
+        try:
+            return await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), seconds)
+        except (OSError, asyncio.IncompleteReadError, TimeoutError):
+            return b""
+        finally:
+            writer.close()
+
+    async def all_of_them() -> list[bytes]:
+        return await asyncio.gather(*(one() for _ in range(count)))
+
+    return asyncio.run(all_of_them())
+
+
+def status_of(head: bytes) -> int:
+    """Return the status of an answer's head, 0 where there is none."""
+    return int(head.split(b" ", 2)[1]) if head else 0

@@ -43,11 +43,13 @@ def share(count: int, replicas: int) -> int:
 
 def _endpoint(endpoint: EndpointPlan, place: Place) -> JsonObject:
     concurrency = endpoint.limits.concurrency
+    at_once = share(concurrency, place.replicas) if concurrency else UNLIMITED
     queue = share(endpoint.limits.queue, place.replicas)
     thresholds: JsonObject = {
-        "max_connections": share(concurrency, place.replicas) if concurrency else UNLIMITED,
+        "max_connections": at_once,
         "max_requests": UNLIMITED,
-        "max_pending_requests": queue,
+        # A request that may run at once counts as waiting until its connection is there.
+        "max_pending_requests": queue + at_once if concurrency else queue,
         # Held requests are those between tries; what remains of this is what KEDA asks for.
         "max_retries": queue,
         "track_remaining": True,
