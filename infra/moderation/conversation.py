@@ -56,7 +56,8 @@ class Conversation:
                 await self._take(message)
                 if self._answer is not None and release is None:
                     release = group.create_task(self._answer.run())
-            if release is not None:
+            if self._answer is not None and release is not None:
+                await self._answer.settle()
                 release.cancel()
 
     async def _take(self, message: ProcessingRequest) -> None:
@@ -81,8 +82,6 @@ class Conversation:
                 raise ValueError(f"Envoy sends {other}")
 
     async def _take_request(self, body: HttpBody) -> None:
-        if not body.end_of_stream:
-            raise ValueError("Envoy sends a part of a request")
         try:
             if len(body.body) < THREAD_BYTES_MIN:
                 texts, refused = self._read(body.body)

@@ -93,7 +93,7 @@ class Door:
 def program(folder: Path, name: str, config: Mapping[str, object]) -> Iterator[Moderator]:
     """Run the moderator's program on a configuration."""
     file, log = _files(folder, name, config)
-    (port,) = _free_ports(1)
+    (port,) = free_ports(1)
     command = [sys.executable, "-m", "infra.moderation", "--config", str(file)]
     command += ["--listen", f"{LOCAL}:{port}", "--drain-seconds", "1"]
     with log.open("wb") as out, subprocess.Popen(command, stderr=out) as process:
@@ -148,7 +148,7 @@ def _files(folder: Path, name: str, config: Mapping[str, object]) -> tuple[Path,
 @contextmanager
 def doors(folder: Path, engine: Fake, moderators: Sequence[Moderator]) -> Iterator[dict[str, Door]]:
     """Run an Envoy with a door for each moderator."""
-    admin, *ports = _free_ports(1 + len(moderators))
+    admin, *ports = free_ports(1 + len(moderators))
     made = {
         each.name: Door(port=port, access_log=folder / f"{each.name}.access", engine=engine, moderator=each)
         for each, port in zip(moderators, ports, strict=True)
@@ -181,7 +181,7 @@ def _envoy(folder: Path, admin: int, made: Sequence[Door]) -> Iterator[None]:
     with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
         try:
             deadline = time.monotonic() + READY_SECONDS
-            while not _is_live(admin):
+            while not is_live(admin):
                 assert process.poll() is None, log.read_text()
                 assert time.monotonic() < deadline, log.read_text()
 
@@ -192,7 +192,8 @@ def _envoy(folder: Path, admin: int, made: Sequence[Door]) -> Iterator[None]:
             process.kill()
 
 
-def _is_live(admin: int) -> bool:
+def is_live(admin: int) -> bool:
+    """Return whether an Envoy is ready."""
     try:
         return httpx.get(f"http://{LOCAL}:{admin}/ready", timeout=1).text == "LIVE\n"
     except httpx.TransportError:
@@ -264,7 +265,8 @@ def _address(port: int) -> dict[str, object]:
     return {"socket_address": {"address": LOCAL, "port_value": port}}
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return ports that nothing listens on."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:

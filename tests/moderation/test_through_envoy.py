@@ -5,6 +5,7 @@ import signal
 import time
 from contextlib import ExitStack
 
+import grpc
 import httpx
 import pytest
 
@@ -300,6 +301,24 @@ def test_a_caller_who_leaves_ends_judging(asking: Door, service: Fake) -> None:
         httpx.post(f"http://127.0.0.1:{asking.port}/", json=body, timeout=0.2)
 
     _until(lambda: service.broken_off > broken_off, seconds=0.7)
+
+
+def test_chunked_bodies_are_judged_whole(lists: Door) -> None:
+    """A body that comes in pieces without a length is judged as one, and passes as one."""
+    parts = [b'{"messages": [{"role": "user", "content": "the for', b"bid", b'den secret"}]}']
+    for sent, status in ((parts, 403), ([parts[0], b"um", parts[2]], 200)):
+        lists.engine.script = answer("Good.")
+        url = f"http://127.0.0.1:{lists.port}/"
+
+        assert httpx.post(url, content=iter(sent)).status_code == status
+
+
+def test_probes_are_answered(lists: Door) -> None:
+    """Kubernetes asks by gRPC's health protocol: 8, 1 is its SERVING."""
+    with grpc.insecure_channel(f"127.0.0.1:{lists.moderator.port}") as channel:
+        check = channel.unary_unary("/grpc.health.v1.Health/Check")
+
+        assert check(b"", timeout=5) == bytes([8, 1])
 
 
 def test_a_new_configuration_counts_without_a_restart(changing: Door) -> None:
