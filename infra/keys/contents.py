@@ -8,10 +8,9 @@ from pydantic import TypeAdapter, ValidationError
 from infra.keys import book as books
 from infra.keys.book import Book, Key, KeysError
 from infra.keys.gateway_file import caller_keys
-from infra.render.gateway.keys import CallerKey, key_file
+from infra.render.gateway.keys import KEYS_FILE, CallerKey, key_file
 
-BOOK = "book.json"
-KEYS = "keys.json"
+BOOK_FILE = "book.json"
 
 UNFINISHED = 1
 """Entries of the book without a key that a run may leave which was killed between the two files."""
@@ -51,8 +50,8 @@ def without_key(contents: Contents, key_id: str) -> Contents:
 def texts(contents: Contents) -> Mapping[str, str]:
     """Return the two files, by name."""
     return {
-        BOOK: _BOOK_TYPE.dump_json(contents.book, indent=2).decode() + "\n",
-        KEYS: key_file(contents.callers),
+        BOOK_FILE: _BOOK_TYPE.dump_json(contents.book, indent=2).decode() + "\n",
+        KEYS_FILE: key_file(contents.callers),
     }
 
 
@@ -65,19 +64,19 @@ def read_texts(files: Mapping[str, str], where: str) -> Contents:
     Raises:
         KeysError: they are damaged; says which and how.
     """
-    book = _book(files[BOOK], where) if BOOK in files else Book()
-    callers = _callers(files[KEYS], where) if KEYS in files else ()
-    if book.keys and KEYS not in files:
-        raise _damaged(where, KEYS, "is missing, and the book has keys")
+    book = _book(files[BOOK_FILE], where) if BOOK_FILE in files else Book()
+    callers = _callers(files[KEYS_FILE], where) if KEYS_FILE in files else ()
+    if book.keys and KEYS_FILE not in files:
+        raise _damaged(where, KEYS_FILE, "is missing, and the book has keys")
     team_of = {key.id: key.team for key in book.keys}
     by_id = {caller.id: caller for caller in callers}
     if len(by_id) < len(callers) or len(team_of) < len(book.keys):
-        raise _damaged(where, KEYS if len(by_id) < len(callers) else BOOK, "has two keys of one id")
+        raise _damaged(where, KEYS_FILE if len(by_id) < len(callers) else BOOK_FILE, "has two keys of one id")
     if strange := sorted(one.id for one in callers if team_of.get(one.id) != one.team):
-        raise _damaged(where, BOOK, f"does not have, or not for the same team: {', '.join(strange)}")
+        raise _damaged(where, BOOK_FILE, f"does not have, or not for the same team: {', '.join(strange)}")
     if len(book.keys) - len(callers) > UNFINISHED:
         lost = ", ".join(key.id for key in book.keys if key.id not in by_id)
-        raise _damaged(where, KEYS, f"lacks keys that the book has: {lost}")
+        raise _damaged(where, KEYS_FILE, f"lacks keys that the book has: {lost}")
     kept = tuple(key for key in book.keys if key.id in by_id)
     return Contents(book=Book(keys=kept), callers=tuple(by_id[key.id] for key in kept))
 
@@ -88,18 +87,18 @@ def _book(text: str, where: str) -> Book:
     except ValidationError as error:
         first = error.errors(include_input=False, include_context=False, include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise _damaged(where, BOOK, f"{place}: {first['msg']}" if place else first["msg"]) from None
+        raise _damaged(where, BOOK_FILE, f"{place}: {first['msg']}" if place else first["msg"]) from None
 
 
 def _callers(text: str, where: str) -> tuple[CallerKey, ...]:
     found = caller_keys(text)
     if found is None:
-        raise _damaged(where, KEYS, "is not a file of keys")
+        raise _damaged(where, KEYS_FILE, "is not a file of keys")
     return found
 
 
 def _damaged(where: str, file: str, what: str) -> KeysError:
     return KeysError(
         f"{where}: {file} {what}; nothing was changed. Restore it from a backup, "
-        f"or remove both {BOOK} and {KEYS} to begin without keys"
+        f"or remove both {BOOK_FILE} and {KEYS_FILE} to begin without keys"
     )

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.keys.book import KeysError
-from infra.keys.contents import BOOK, KEYS, Contents, read_texts, texts
+from infra.keys.contents import BOOK_FILE, Contents, read_texts, texts
 from infra.keys.files import PREFIX, put_if_changed
+from infra.render.gateway.keys import KEYS_FILE
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
@@ -39,7 +40,7 @@ class FolderStore:
             new = texts(after)
             # A run that is killed in between leaves an entry without a key, never a key without an entry.
             adds = set(after.book.ids) - set(before.book.ids)
-            for name in (BOOK, KEYS) if adds else (KEYS, BOOK):
+            for name in (BOOK_FILE, KEYS_FILE) if adds else (KEYS_FILE, BOOK_FILE):
                 put_if_changed(self.folder / name, new[name], FILE_MODE)
         return after
 
@@ -57,7 +58,7 @@ class FolderStore:
         for left_by_a_killed_run in self.folder.glob(f"{PREFIX}*"):
             left_by_a_killed_run.unlink(missing_ok=True)
         files = {}
-        for name in (BOOK, KEYS):
+        for name in (BOOK_FILE, KEYS_FILE):
             try:
                 files[name] = (self.folder / name).read_text(encoding="utf-8")
             except FileNotFoundError:

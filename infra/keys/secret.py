@@ -12,9 +12,9 @@ from kubernetes import client
 from infra import names
 from infra.keys.book import KeysError
 from infra.keys.cluster import REQUEST_SECONDS, RefusedError, asked
-from infra.keys.contents import BOOK, KEYS, Contents, read_texts, texts
-
-SECRET = "gateway-keys"
+from infra.keys.contents import BOOK_FILE, Contents, read_texts, texts
+from infra.render.gateway.keys import KEYS_FILE
+from infra.render.gateway_common import KEYS_SECRET
 
 CONFLICT = 409
 NOT_FOUND = 404
@@ -61,14 +61,14 @@ class SecretStore:
 
     @property
     def _where(self) -> str:
-        return f"Secret {self._namespace}/{SECRET}"
+        return f"Secret {self._namespace}/{KEYS_SECRET}"
 
     def _read(self) -> tuple[Contents, str | None]:
         """Return the keys and the version that was read; None where there is no Secret."""
         try:
             found = asked(
                 lambda: self.api.read_namespaced_secret(
-                    SECRET, self._namespace, _request_timeout=REQUEST_SECONDS
+                    KEYS_SECRET, self._namespace, _request_timeout=REQUEST_SECONDS
                 )
             )
         except RefusedError as error:
@@ -83,7 +83,7 @@ class SecretStore:
         if version is None:
             labels = {names.LABEL_STACK: self.stack, "app.kubernetes.io/managed-by": "modelunits"}
             body = client.V1Secret(
-                type="Opaque", metadata=client.V1ObjectMeta(name=SECRET, labels=labels), data=data
+                type="Opaque", metadata=client.V1ObjectMeta(name=KEYS_SECRET, labels=labels), data=data
             )
             asked(
                 lambda: self.api.create_namespaced_secret(
@@ -95,7 +95,7 @@ class SecretStore:
             patch = {"metadata": {"resourceVersion": version}, "data": data}
             asked(
                 lambda: self.api.patch_namespaced_secret(
-                    SECRET, self._namespace, patch, _request_timeout=REQUEST_SECONDS
+                    KEYS_SECRET, self._namespace, patch, _request_timeout=REQUEST_SECONDS
                 )
             )
 
@@ -108,6 +108,7 @@ class SecretStore:
 
 def _decoded(data: Mapping[str, str | bytes], where: str) -> Mapping[str, str]:
     try:
-        return {name: base64.b64decode(data[name]).decode() for name in (BOOK, KEYS) if name in data}
+        ours = [name for name in (BOOK_FILE, KEYS_FILE) if name in data]
+        return {name: base64.b64decode(data[name]).decode() for name in ours}
     except (binascii.Error, UnicodeDecodeError):
         raise KeysError(f"{where}: is not text; nothing was changed") from None

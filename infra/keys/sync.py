@@ -5,6 +5,7 @@ Why: the kubelet brings a changed Secret over within about a minute; a revoked k
 
 import argparse
 import base64
+import os
 import random
 import signal
 import sys
@@ -19,9 +20,8 @@ from kubernetes import client, watch
 
 from infra.keys.book import KeysError
 from infra.keys.cluster import RefusedError, asked, connect_from_within
-from infra.keys.contents import KEYS
 from infra.keys.mirror import mirror
-from infra.render.gateway.keys import key_file
+from infra.render.gateway.keys import KEYS_FILE, key_file
 
 WATCH_SECONDS = 30
 """After this long everything is asked anew: a connection that died without a word delays no key longer."""
@@ -99,7 +99,7 @@ def followed(
             list=api.list_namespaced_secret,
             namespace=namespace,
             name=secret,
-            without={KEYS: key_file(())},
+            without={KEYS_FILE: key_file(())},
         ),
     )
 
@@ -147,7 +147,7 @@ def _texts(found: "client.V1Secret | client.V1ConfigMap") -> Texts:
     if isinstance(found, client.V1ConfigMap):
         return {name: str(text) for name, text in data.items()}
     decoded = {name: base64.b64decode(text).decode() for name, text in data.items()}
-    return {KEYS: key_file(()), **decoded}
+    return {KEYS_FILE: key_file(()), **decoded}
 
 
 def _for_ever(one: Followed) -> None:
@@ -221,4 +221,5 @@ def _chosen(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # Threads that wait for the API server would hold up Python's own, orderly end.
+    os._exit(main())

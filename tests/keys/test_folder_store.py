@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from infra.keys.book import KEYS_PER_TEAM, Key, KeysError, TooManyKeysError
-from infra.keys.contents import BOOK, KEYS, Contents, texts, with_key, without_key
+from infra.keys.contents import BOOK_FILE, Contents, texts, with_key, without_key
 from infra.keys.files import PREFIX
 from infra.keys.folder import FolderStore
+from infra.render.gateway.keys import KEYS_FILE
 
 TEAMS = ("search", "vision")
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -39,7 +40,7 @@ def revoke(store: FolderStore, key_id: str) -> None:
 
 def working(store: FolderStore) -> dict[str, str]:
     """Return every key that the gateway would take: secret by client."""
-    resource = json.loads((store.folder / KEYS).read_text())["resources"][0]
+    resource = json.loads((store.folder / KEYS_FILE).read_text())["resources"][0]
     return {one["client"]: one["key"] for one in resource["typed_config"]["credentials"]}
 
 
@@ -97,7 +98,7 @@ class AnyOrder(RuleBasedStateMachine):
         assert self.expected == working(self.store)
         contents = self.store.read()
         assert set(self.expected) == {f"{key.team}.{key.id}" for key in contents.book.keys}
-        self.says_no_secret((self.store.folder / BOOK).read_text())
+        self.says_no_secret((self.store.folder / BOOK_FILE).read_text())
         self.says_no_secret(repr(contents))
 
     def says_no_secret(self, text: str) -> None:
@@ -145,7 +146,7 @@ def test_only_the_owner_reads_the_files(tmp_path: Path) -> None:
         os.umask(before)
 
     assert 0o700 == stat.S_IMODE(folder.stat().st_mode)
-    assert {0o600} == {stat.S_IMODE((folder / name).stat().st_mode) for name in (BOOK, KEYS)}
+    assert {0o600} == {stat.S_IMODE((folder / name).stat().st_mode) for name in (BOOK_FILE, KEYS_FILE)}
 
 
 def test_a_gateway_can_start_before_the_first_key(tmp_path: Path) -> None:
@@ -168,11 +169,11 @@ def test_readers_never_see_half_a_file(tmp_path: Path) -> None:
     """The file is replaced, not written over: who has opened the former one reads it to its end."""
     store = FolderStore(tmp_path / "keys")
     create(store)
-    with (store.folder / KEYS).open() as opened:
-        before = (store.folder / KEYS).read_text()
+    with (store.folder / KEYS_FILE).open() as opened:
+        before = (store.folder / KEYS_FILE).read_text()
         create(store)
         assert before == opened.read()
-    assert before != (store.folder / KEYS).read_text()
+    assert before != (store.folder / KEYS_FILE).read_text()
 
 
 @pytest.mark.parametrize("doing", ["create", "revoke"])
@@ -180,23 +181,23 @@ def test_a_run_that_is_killed_between_the_files_does_no_harm(tmp_path: Path, doi
     """The unfinished key does not work and is not listed; the next run tidies up."""
     store = FolderStore(tmp_path / "keys")
     kept, secret = create(store)
-    key_file, book = (store.folder / KEYS).read_text(), (store.folder / BOOK).read_text()
+    key_file, book = (store.folder / KEYS_FILE).read_text(), (store.folder / BOOK_FILE).read_text()
     other, _ = create(store)
     if doing == "revoke":
-        book = (store.folder / BOOK).read_text()
+        book = (store.folder / BOOK_FILE).read_text()
         revoke(store, other)
-        (store.folder / BOOK).write_text(book)
+        (store.folder / BOOK_FILE).write_text(book)
     else:
-        (store.folder / KEYS).write_text(key_file)
-    (store.folder / f"{PREFIX}{KEYS}-1").write_text("{")
+        (store.folder / KEYS_FILE).write_text(key_file)
+    (store.folder / f"{PREFIX}{KEYS_FILE}-1").write_text("{")
 
     assert (kept,) == store.read().book.ids
     assert f"search.{kept}" in working(store)
     third, _ = create(store)
     assert (kept, third) == store.read().book.ids
-    assert other not in (store.folder / BOOK).read_text()
+    assert other not in (store.folder / BOOK_FILE).read_text()
     assert secret in working(store).values()
-    assert {BOOK, KEYS, "lock"} == {file.name for file in store.folder.iterdir()}
+    assert {BOOK_FILE, KEYS_FILE, "lock"} == {file.name for file in store.folder.iterdir()}
 
 
 def _without(name: str) -> tuple[str, None]:
@@ -206,15 +207,15 @@ def _without(name: str) -> tuple[str, None]:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        (*_without(KEYS), "keys.json is missing, and the book has keys"),
-        (*_without(BOOK), r"book.json does not have, or not for the same team: k\w+, k\w+"),
-        (KEYS, "", "keys.json is not a file of keys"),
-        (KEYS, '{"resources": []}', "keys.json is not a file of keys"),
-        (KEYS, texts(Contents())[KEYS], r"keys.json lacks keys that the book has: k\w+, k\w+"),
-        (BOOK, "{", "book.json Invalid JSON"),
-        (BOOK, '{"keys": [{"id": "k1"}]}', r"book.json keys.0.team: Field required"),
-        (BOOK, '{"keys": [], "later": 1}', r"book.json later: Unexpected keyword argument"),
-        (BOOK, '{"keys": []}', r"book.json does not have, or not for the same team: k\w+, k\w+"),
+        (*_without(KEYS_FILE), "keys.json is missing, and the book has keys"),
+        (*_without(BOOK_FILE), r"book.json does not have, or not for the same team: k\w+, k\w+"),
+        (KEYS_FILE, "", "keys.json is not a file of keys"),
+        (KEYS_FILE, '{"resources": []}', "keys.json is not a file of keys"),
+        (KEYS_FILE, texts(Contents())[KEYS_FILE], r"keys.json lacks keys that the book has: k\w+, k\w+"),
+        (BOOK_FILE, "{", "book.json Invalid JSON"),
+        (BOOK_FILE, '{"keys": [{"id": "k1"}]}', r"book.json keys.0.team: Field required"),
+        (BOOK_FILE, '{"keys": [], "later": 1}', r"book.json later: Unexpected keyword argument"),
+        (BOOK_FILE, '{"keys": []}', r"book.json does not have, or not for the same team: k\w+, k\w+"),
     ],
 )
 def test_a_damaged_store_says_what_and_loses_nothing(
@@ -243,7 +244,7 @@ def test_a_key_for_two_teams_is_damage(tmp_path: Path) -> None:
     """An entry that somebody moved to another team by hand is found before it grants anything."""
     store = FolderStore(tmp_path / "keys")
     key_id, _ = create(store)
-    book = store.folder / BOOK
+    book = store.folder / BOOK_FILE
     book.write_text(book.read_text().replace('"search"', '"vision"'))
 
     with pytest.raises(KeysError, match=f"not for the same team: {key_id}"):

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fake_engine import FakeEngine, fake_engine
+from real_gateway import CHAT, OPEN, Gateway, authorization, gateway, plan_of
 
 from infra.keys.book import Key
 from infra.keys.contents import with_key, without_key
@@ -17,8 +19,6 @@ from infra.keys.folder import FolderStore
 from infra.keys.mirror import mirror
 from infra.render.gateway.keys import CallerKey
 from infra.render.gateway.make import gateway_files
-from tests.gateway.fake_engine import FakeEngine, fake_engine
-from tests.gateway.real_gateway import CHAT, OPEN, Gateway, authorization, gateway, plan_of
 
 EFFECTIVE_SECONDS = 2.0
 """What is promised of a revoked key."""

@@ -18,8 +18,10 @@ from local.running import LocalCluster
 from infra.keys import contents
 from infra.keys.book import KEYS_PER_TEAM, Key, KeysError, TooManyKeysError
 from infra.keys.cluster import connect
-from infra.keys.contents import BOOK, KEYS, Contents
-from infra.keys.secret import SECRET, SecretStore
+from infra.keys.contents import BOOK_FILE, Contents
+from infra.keys.secret import SecretStore
+from infra.render.gateway.keys import KEYS_FILE
+from infra.render.gateway_common import KEYS_SECRET
 
 pytestmark = pytest.mark.cluster
 
@@ -63,13 +65,13 @@ def namespace(cluster: LocalCluster) -> Iterator[str]:
 @pytest.fixture
 def store(cluster: LocalCluster, namespace: str) -> SecretStore:
     """A store without a Secret yet."""
-    cluster.kubectl("delete", "secret", SECRET, "-n", namespace, "--ignore-not-found")
+    cluster.kubectl("delete", "secret", KEYS_SECRET, "-n", namespace, "--ignore-not-found")
     return SecretStore(connect(None, cluster.folders.kubeconfig), STACK)
 
 
 def data_of(cluster: LocalCluster) -> dict[str, str]:
     """Return what is in the Secret."""
-    found = json.loads(cluster.kubectl("get", "secret", SECRET, "-n", NAMESPACE, "-o", "json"))
+    found = json.loads(cluster.kubectl("get", "secret", KEYS_SECRET, "-n", NAMESPACE, "-o", "json"))
     return {name: base64.b64decode(text).decode() for name, text in found["data"].items()}
 
 
@@ -80,26 +82,26 @@ def test_the_first_key_makes_the_secret(cluster: LocalCluster, store: SecretStor
     key_id = create(store, 1)
 
     data = data_of(cluster)
-    assert {BOOK, KEYS} == set(data)
-    assert secret_of(1) not in data[BOOK]
-    assert [{"key": secret_of(1), "client": f"search.{key_id}"}] == json.loads(data[KEYS])["resources"][0][
-        "typed_config"
-    ]["credentials"]
+    assert {BOOK_FILE, KEYS_FILE} == set(data)
+    assert secret_of(1) not in data[BOOK_FILE]
+    (resource,) = json.loads(data[KEYS_FILE])["resources"]
+    expected = [{"key": secret_of(1), "client": f"search.{key_id}"}]
+    assert expected == resource["typed_config"]["credentials"]
     assert (key_id,) == store.read().book.ids
 
 
 def test_what_others_keep_in_the_secret_stays(cluster: LocalCluster, store: SecretStore) -> None:
     """Labels and data that are not ours survive a change."""
     create(store, 1)
-    cluster.kubectl("label", "secret", SECRET, "-n", NAMESPACE, "backup=nightly")
+    cluster.kubectl("label", "secret", KEYS_SECRET, "-n", NAMESPACE, "backup=nightly")
     cluster.kubectl(
-        "patch", "secret", SECRET, "-n", NAMESPACE, "-p", json.dumps({"stringData": {"notes": "ours"}})
+        "patch", "secret", KEYS_SECRET, "-n", NAMESPACE, "-p", json.dumps({"stringData": {"notes": "ours"}})
     )
 
     create(store, 2)
 
     assert "ours" == data_of(cluster)["notes"]
-    assert "nightly" in cluster.kubectl("get", "secret", SECRET, "-n", NAMESPACE, "--show-labels")
+    assert "nightly" in cluster.kubectl("get", "secret", KEYS_SECRET, "-n", NAMESPACE, "--show-labels")
 
 
 def test_changes_at_the_same_moment_are_all_kept(store: SecretStore, cluster: LocalCluster) -> None:
@@ -145,7 +147,7 @@ def test_a_secret_that_is_deleted_meanwhile_does_not_come_back(
 
     def decide(before: Contents) -> Contents:
         if not deleted:
-            cluster.kubectl("delete", "secret", SECRET, "-n", NAMESPACE)
+            cluster.kubectl("delete", "secret", KEYS_SECRET, "-n", NAMESPACE)
             deleted.append(True)
         created = datetime(2026, 11, 21, 12, tzinfo=UTC)
         key = Key(id="k00000002", team="search", description="batch jobs", created=created)
@@ -172,10 +174,10 @@ def test_without_the_gateway_there_is_nowhere_to_keep_keys(store: SecretStore) -
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        (KEYS, None, "keys.json is missing, and the book has keys"),
-        (KEYS, "{}", "keys.json is not a file of keys"),
-        (BOOK, "{}{", "book.json Invalid JSON"),
-        (BOOK, None, "book.json does not have, or not for the same team: k00000001"),
+        (KEYS_FILE, None, "keys.json is missing, and the book has keys"),
+        (KEYS_FILE, "{}", "keys.json is not a file of keys"),
+        (BOOK_FILE, "{}{", "book.json Invalid JSON"),
+        (BOOK_FILE, None, "book.json does not have, or not for the same team: k00000001"),
     ],
 )
 def test_a_damaged_secret_stays_as_it_is(
@@ -184,11 +186,13 @@ def test_a_damaged_secret_stays_as_it_is(
     """It is named with what is wrong, never with a key, and no change writes over it."""
     create(store, 1)
     encoded = None if text is None else base64.b64encode(text.encode()).decode()
-    cluster.kubectl("patch", "secret", SECRET, "-n", NAMESPACE, "-p", json.dumps({"data": {name: encoded}}))
+    cluster.kubectl(
+        "patch", "secret", KEYS_SECRET, "-n", NAMESPACE, "-p", json.dumps({"data": {name: encoded}})
+    )
     before = data_of(cluster)
 
     for doing in (store.read, lambda: create(store, 2)):
-        with pytest.raises(KeysError, match=f"Secret {NAMESPACE}/{SECRET}: {message}") as refused:
+        with pytest.raises(KeysError, match=f"Secret {NAMESPACE}/{KEYS_SECRET}: {message}") as refused:
             doing()
         assert secret_of(1) not in str(refused.value)
 

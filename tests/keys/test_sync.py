@@ -19,24 +19,26 @@ from local.running import LocalCluster
 from infra.keys import contents
 from infra.keys.book import Key
 from infra.keys.cluster import connect
-from infra.keys.contents import BOOK, KEYS
-from infra.keys.secret import SECRET, SecretStore
+from infra.keys.contents import BOOK_FILE
+from infra.keys.files import PREFIX
+from infra.keys.secret import SecretStore
+from infra.render.gateway.keys import KEYS_FILE
+from infra.render.gateway_common import CONFIG_MAP, KEYS_SECRET
 
 pytestmark = pytest.mark.cluster
 
 STACK = "sync-trial"
 NAMESPACE = f"modelunits-{STACK}"
-CONFIG_MAP = "gateway-config"
 CONFIG = {"bootstrap.json": "{}", "clusters.json": "[1]", "listeners.json": "[2]", "routes.json": "[3]"}
 
 REVOKED_SECONDS = 2.0
 """What is promised of a revoked key."""
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 RIGHTS = [
     {"apiGroups": [""], "resources": [kind], "resourceNames": [name], "verbs": ["get", "list", "watch"]}
-    for kind, name in (("secrets", SECRET), ("configmaps", CONFIG_MAP))
+    for kind, name in (("secrets", KEYS_SECRET), ("configmaps", CONFIG_MAP))
 ]
 """All that the program's account may do."""
 
@@ -72,7 +74,16 @@ class Beside:
 
     def command(self, out: Path, *more: str) -> list[str]:
         """Return the program's command line."""
-        place = ("--namespace", NAMESPACE, "--secret", SECRET, "--config-map", CONFIG_MAP, "--out", str(out))
+        place = (
+            "--namespace",
+            NAMESPACE,
+            "--secret",
+            KEYS_SECRET,
+            "--config-map",
+            CONFIG_MAP,
+            "--out",
+            str(out),
+        )
         return [sys.executable, "-m", "infra.keys.sync", *place, *more]
 
     @contextmanager
@@ -82,7 +93,9 @@ class Beside:
         with log.open("w") as written:
             run = subprocess.Popen(self.command(out), stderr=written, stdout=written, env=self.environment)
             try:
-                until(lambda: (out / "keys" / KEYS).exists() and (out / "config" / "routes.json").exists())
+                until(
+                    lambda: (out / "keys" / KEYS_FILE).exists() and (out / "config" / "routes.json").exists()
+                )
                 yield log
                 assert run.poll() is None, log.read_text()
             finally:
@@ -106,13 +119,14 @@ def until(what: Callable[[], bool], patience_seconds: float = PATIENCE_SECONDS) 
 
 def secrets_in(out: Path) -> list[str]:
     """Return the keys that Envoy reads."""
-    resource = json.loads((out / "keys" / KEYS).read_text())["resources"][0]
+    resource = json.loads((out / "keys" / KEYS_FILE).read_text())["resources"][0]
     return [one["key"] for one in resource["typed_config"]["credentials"]]
 
 
 def config_in(out: Path) -> dict[str, str]:
     """Return Envoy's files."""
-    return {file.name: file.read_text() for file in (out / "config").iterdir()}
+    files = [file for file in (out / "config").iterdir() if not file.name.startswith(PREFIX)]
+    return {file.name: file.read_text() for file in files}
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +170,7 @@ def namespace(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture
 def beside(namespace: Beside) -> Beside:
     """The gateway's namespace with its files and no Secret."""
-    namespace.cluster.kubectl("delete", "secret", SECRET, "-n", NAMESPACE, "--ignore-not-found")
+    namespace.cluster.kubectl("delete", "secret", KEYS_SECRET, "-n", NAMESPACE, "--ignore-not-found")
     namespace.configure(CONFIG)
     return namespace
 
@@ -186,12 +200,12 @@ def test_a_revoked_key_is_gone_within_two_seconds(beside: Beside, tmp_path: Path
         assert until(lambda: secret_of(2) in secrets_in(tmp_path)) < REVOKED_SECONDS
         beside.store.change(lambda before: contents.without_key(before, first))
         revoked = until(lambda: secret_of(1) not in secrets_in(tmp_path))
-        beside.cluster.kubectl("delete", "secret", SECRET, "-n", NAMESPACE)
+        beside.cluster.kubectl("delete", "secret", KEYS_SECRET, "-n", NAMESPACE)
         deleted = until(lambda: secrets_in(tmp_path) == [])
 
         assert revoked < REVOKED_SECONDS
         assert deleted < REVOKED_SECONDS
-        assert not (tmp_path / "keys" / BOOK).exists()
+        assert not (tmp_path / "keys" / BOOK_FILE).exists()
         beside.create(3)
         until(lambda: secrets_in(tmp_path) == [secret_of(3)])
     assert "changed book.json, keys.json" in log.read_text()
@@ -240,3 +254,20 @@ def test_a_program_that_cannot_start_says_why(beside: Beside, tmp_path: Path) ->
         assert 1 == done.returncode
         assert done.stderr.startswith(message)
         assert 1 == done.stderr.count("\n")
+
+
+def test_without_a_configuration_envoy_is_not_started(beside: Beside, tmp_path: Path) -> None:
+    """The init container waits a while for the ConfigMap, then fails with what is missing."""
+    beside.configure(None)
+    program = "import sys, infra.keys.sync as sync; sync.START_SECONDS = 1; sys.exit(sync.main())"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *beside.command(tmp_path, "--once")[3:]],
+        env=beside.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert 1 == done.returncode
+    missing = f"ConfigMap {NAMESPACE}/{CONFIG_MAP}: is missing; the files stay as they are"
+    assert [f"{missing}; trying again", f"cannot start: {missing}"] == done.stderr.splitlines()
