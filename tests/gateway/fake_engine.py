@@ -35,6 +35,8 @@ class FakeEngine:
     running: int = 0
     most_running: int = 0
     aborted: int = 0
+    terse: bool = False
+    """Whether every answer is the same few bytes, whatever was asked."""
     failures: int = 0
     """How many more requests are answered 503, as by a router without engines."""
 
@@ -54,6 +56,8 @@ class FakeEngine:
         writer.close()
 
     async def _answer(self, seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.terse:
+            return await _send(writer, 200, "{}")
         chat = _chat(seen.body)
         if self.failures:
             self.failures -= 1
