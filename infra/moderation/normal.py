@@ -4,8 +4,11 @@ import re
 import sys
 import unicodedata
 
-_BLANK = (0x115F, 0x1160, 0x2800, 0x3164, 0xFFA0)
-"""Fillers and a blank Braille cell: shown as nothing, though Unicode calls them letters and symbols."""
+_BLANK = (
+    *(0x115F, 0x1160, 0x2800, 0x3164, 0xFFA0),
+    *(0x034F, 0x17B4, 0x17B5, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)),
+)
+"""Fillers, joiners and selectors: shown as nothing, though to Unicode they are letters, symbols, accents."""
 
 _ODD_BLANKS = (0x0B, 0x1C, 0x1D, 0x1E, 0x1F, 0x85)
 """Blanks to Python, none to RE2."""
