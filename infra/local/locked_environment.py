@@ -36,7 +36,7 @@ def locked_environment(lock: Path, progress: Progress) -> Path:
 
 def _make(folder: Path, lock: Path) -> None:
     _run([sys.executable, "-m", "venv", str(folder)])
-    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps"]
     _run([str(folder / "bin" / "python"), "-m", "pip", "install", *options, "-r", str(lock)])
 
 

@@ -13,12 +13,15 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 OWNER = "MODELUNITS_CLUSTER"
 NAME = "MODELUNITS_PROCESS"
 FINGERPRINT = "MODELUNITS_FINGERPRINT"
+
+TIDY_SECONDS = 2.0
+"""How long Python's keeper of shared memory may take once its program is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,17 +53,28 @@ class Running:
 
 
 def running(cluster: Path) -> tuple[Running, ...]:
-    """Return the processes of a cluster."""
-    return tuple(
-        Running(
-            pid=pid,
-            # kwokctl's children have no name of ours; their program's name is unique
-            name=environment.get(NAME) or Path(program).name,
-            fingerprint=environment.get(FINGERPRINT, ""),
-        )
-        for pid, program, environment in _environments(OWNER)
-        if environment.get(OWNER) == str(cluster) and pid != os.getpid()
-    )
+    """Return the processes of a cluster: those that carry its folder, and others of their process groups.
+
+    Why groups: a program that writes itself another title overwrites its environment.
+    """
+    marked: dict[int, Running] = {}
+    groups: dict[int, Running] = {}
+    for pid, program, environment in _environments(OWNER):
+        if environment.get(OWNER) == str(cluster) and pid != os.getpid():
+            marked[pid] = Running(
+                pid=pid,
+                # kwokctl's children have no name of ours; their program's name is unique
+                name=environment.get(NAME) or Path(program).name,
+                fingerprint=environment.get(FINGERPRINT, ""),
+            )
+            if NAME in environment:  # started by us, so its group has no stranger
+                with suppress(ProcessLookupError):
+                    groups[os.getpgid(pid)] = marked[pid]
+    for pid in _alive():
+        with suppress(ProcessLookupError):
+            if pid not in marked and (relative := groups.get(os.getpgid(pid))):
+                marked[pid] = replace(relative, pid=pid)
+    return tuple(marked.values())
 
 
 def start(cluster: Path, process: Process) -> subprocess.Popen[bytes]:
@@ -92,14 +106,17 @@ def stop(cluster: Path, names: Iterable[str] | None = None, *, patience_seconds:
     def targets() -> list[int]:
         return [one.pid for one in running(cluster) if chosen is None or one.name in chosen]
 
-    deadline = time.monotonic() + patience_seconds
+    asked = time.monotonic()
     for pid in targets():
         _signal(pid, signal.SIGTERM)
-    while targets() and time.monotonic() < deadline:
+    while targets() and time.monotonic() < asked + patience_seconds:
         time.sleep(0.1)
+    killed = time.monotonic()
     while left := targets():
+        late = time.monotonic() > killed + TIDY_SECONDS
         for pid in left:
-            kill(pid)
+            if late or not _tidies_up(pid):
+                kill(pid)
         time.sleep(0.1)
 
 
@@ -111,6 +128,25 @@ def kill(pid: int) -> None:
 def _signal(pid: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, number)
+
+
+def _tidies_up(pid: int) -> bool:
+    """Tell whether a process ends by itself when all others are gone, and removes what they shared."""
+    with suppress(OSError):
+        return b"multiprocessing.resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
+
+
+def _alive() -> Iterable[int]:
+    """Return the ids of this machine's processes; not of those that wait to be reaped."""
+    if not sys.platform.startswith("linux"):
+        listed = subprocess.run(["ps", "-x", "-o", "pid=,stat="], capture_output=True, text=True, check=False)
+        yield from (int(line.split()[0]) for line in listed.stdout.splitlines() if "Z" not in line)
+        return
+    for folder in Path("/proc").iterdir():
+        with suppress(OSError):
+            if folder.name.isdigit() and (folder / "cmdline").read_bytes():
+                yield int(folder.name)
 
 
 def _environments(variable: str) -> Iterable[tuple[int, str, Mapping[str, str]]]:

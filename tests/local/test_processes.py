@@ -1,5 +1,6 @@
 """Processes of a cluster are found by what they carry, stopped, and not mistaken for those of others."""
 
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -32,6 +33,13 @@ def _process(name: str, command: tuple[str, ...] = SLEEP, **environment: str) ->
 
 def _names(cluster: Path) -> list[str]:
     return sorted(one.name for one in processes.running(cluster))
+
+
+def _lives(pid: int) -> bool:
+    listed = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return bool(listed.stdout.strip()) and "Z" not in listed.stdout
 
 
 def test_processes_of_another_cluster_are_not_ours(cluster: Path, tmp_path: Path) -> None:
@@ -92,3 +100,21 @@ def test_one_that_ends_at_once_is_reported_with_its_last_words(cluster: Path) ->
     processes.start(cluster, broken)
     assert (broken,) == health.wait_until_well(cluster, [broken])
     assert health.last_words(cluster, broken) == "no such flag: --x\n"
+
+
+def test_a_child_that_hides_its_environment_is_stopped_too(cluster: Path) -> None:
+    """Engines give their children other titles, over their environments; the process group still tells."""
+    nameless = (
+        sys.executable,
+        "-c",
+        "import subprocess, sys, time;"
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], env={});"
+        "print('started', flush=True); time.sleep(600)",
+    )
+    processes.start(cluster, _process("a", nameless))
+    while "started" not in (cluster / "logs" / "a.log").read_text():
+        time.sleep(0.05)
+    assert _names(cluster) == ["a", "a"]
+    pids = [one.pid for one in processes.running(cluster)]
+    processes.stop(cluster)
+    assert [] == [pid for pid in pids if _lives(pid)]

@@ -1,10 +1,7 @@
 """The engines of a stack: started when the waker says so, and ended."""
 
-import os
-import signal
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree
@@ -16,9 +13,6 @@ from infra.local.progress import Progress, elapsed
 from infra.local.serve.engines import StandIn
 from infra.local.serve.place import ServeFolder
 from infra.local.serve.waker import NO_TRAFFIC, Decision, Seen, State, Traffic
-
-END_SECONDS = 10.0
-"""An engine whose server is gone takes a second."""
 
 AFTER_FAILURE_SECONDS = 30.0
 """Before an engine is started again that could not start."""
@@ -121,16 +115,13 @@ class Engines:
         """End the engines of an endpoint.
 
         Why at once: an engine that is asked to end answers 500 until it has. One that is gone refuses
-        connections, and the gateway holds what comes. Its children then tidy up by themselves.
+        connections, and the gateway holds what comes.
         """
-        for process in engine.stand_in.processes:
-            child = engine.children.pop(process.name)
-            with suppress(ProcessLookupError):
-                os.kill(child.pid, signal.SIGKILL)
+        processes.stop(self._folder.path, engine.children, patience_seconds=0)
+        for child in engine.children.values():
             child.wait()
+        engine.children.clear()
         engine.state = State.ASLEEP
-        names = [process.name for process in engine.stand_in.processes]
-        processes.stop(self._folder.path, names, patience_seconds=END_SECONDS)
 
 
 def _wanted(engine: _Engine, traffic: Traffic, now: float) -> Traffic:

@@ -14,7 +14,8 @@ from infra.local.serve.errors import ServeError
 from infra.local.serve.place import ServeFolder
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-END_SECONDS = 5.0
+END_SECONDS = 2.0
+"""Enough for what has something to write; engines would take longer, for nothing."""
 
 KEPT = ("keys", "serve.lock", "logs")
 
