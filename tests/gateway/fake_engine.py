@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
@@ -39,6 +39,9 @@ class FakeEngine:
     """Whether every answer is the same few bytes, whatever was asked."""
     failures: int = 0
     """How many more requests are answered 503, as by a router without engines."""
+
+    kill: Callable[[], None] = lambda: None
+    """Drops every connection at once and listens no more."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
@@ -115,6 +118,7 @@ def fake_engine(port: int = 0) -> Iterator[FakeEngine]:
         loop.run_until_complete(asyncio.sleep(0))
         loop.close()
 
+    engine.kill = lambda: loop.call_soon_threadsafe(stop.set)
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
 
@@ -123,7 +127,8 @@ def fake_engine(port: int = 0) -> Iterator[FakeEngine]:
     try:
         yield engine
     finally:
-        loop.call_soon_threadsafe(stop.set)
+        if thread.is_alive():
+            engine.kill()
         thread.join(10)
 
 
