@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, MaxRetryError
 
 from infra.keys.book import KeysError
 
@@ -69,6 +69,8 @@ def asked(question: Callable[[], T]) -> T:
         return question()
     except ApiException as error:
         raise RefusedError(error.status or 0, _refusal(error)) from None
+    except MaxRetryError as error:
+        raise KeysError(f"the cluster does not answer: {_first_line(str(error.reason))}") from None
     except HTTPError as error:
         raise KeysError(f"the cluster does not answer: {_first_line(str(error))}") from None
     except ValueError:
