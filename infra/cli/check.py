@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import date
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from infra.check import Checked, check_stack
 from infra.cli.arguments import AsOf, Root, day_of, fail
+from infra.cli.check_gateway import gateway_problems
 from infra.problems import Problem
 from infra.spec.load import stack_names
 
@@ -32,10 +35,15 @@ def check(
     chosen = stacks or stack_names(root)
     if not chosen:
         fail("there is no stacks/Pulumi.<stack>.yaml to check")
-    checked = {name: check_stack(root, name, day_of(root, name, as_of)) for name in chosen}
+    checked = {name: _checked(root, name, day_of(root, name, as_of)) for name in chosen}
     print(_FORMATS[output](checked))
     if any(one.problems for one in checked.values()):
         raise typer.Exit(1)
+
+
+def _checked(root: Path, name: str, day: date) -> Checked:
+    found = check_stack(root, name, day)
+    return replace(found, problems=(*found.problems, *gateway_problems(name, found)))
 
 
 def _text(checked: dict[str, Checked]) -> str:
