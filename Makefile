@@ -7,13 +7,16 @@ BIN := .venv/bin
 FAST := not cluster and not vllm and not slow
 COVERED := $(addprefix --cov=,infra/spec infra/plan infra/render policies) --cov-branch --cov-fail-under=95
 
-.PHONY: help up down test check schemas docs catalog golden setup tools
+.PHONY: help up serve down test check schemas docs catalog golden setup tools
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 10
 
 up: setup ## everything: environment, tools, local cluster, the local stack; a table when all is Healthy
 	@$(BIN)/modelunits local up --deploy
+
+serve: setup ## call the local stack's endpoints on this machine: the gateway and real vLLM, until Ctrl-C
+	@$(BIN)/modelunits local serve local
 
 down: ## take everything away again, but the cache folder
 	@if [ -x $(BIN)/modelunits ]; then $(BIN)/modelunits local down --all; fi

@@ -18,7 +18,7 @@ from infra.local.download import Unavailable
 from infra.local.engine import local_variables
 from infra.local.folders import folders
 from infra.local.go_build import GoError
-from infra.local.parts import CLUSTER
+from infra.local.parts import CLUSTER, RATELIMIT
 from infra.local.progress import Progress
 from infra.local.toolchain import Toolchain
 from infra.local.up import CommandError
@@ -59,7 +59,7 @@ def tools(root: Root) -> None:
     progress = Progress()
     try:
         pieces = engine.prepare(folders(root), progress)
-        found = Toolchain(folders(root), progress).find_all(CLUSTER)
+        found = Toolchain(folders(root), progress).find_all((*CLUSTER, RATELIMIT))
     except (GoError, Unavailable) as error:
         fail(str(error))
     for line in (*pieces.lines(), *(tool.says() for tool in found.values())):

@@ -20,6 +20,8 @@ from infra.local.parts import CLUSTER
 from infra.local.ports import Ports
 from infra.local.processes import Process
 from infra.local.progress import Progress, elapsed
+from infra.local.serve import lease
+from infra.local.serve.place import ServeFolder
 from infra.local.tool_cache import only_one
 from infra.local.toolchain import Tool, Toolchain
 
@@ -77,7 +79,9 @@ def folder_for_tests(folders: Folders, number: int) -> Path:
 
 
 def down_all(checkout: Folders) -> None:
-    """Stop the cluster of a checkout and those that its tests have left, and remove all state."""
+    """Stop the cluster of a checkout, those that its tests have left and served stacks; remove all state."""
+    for served in (checkout.state / "serve").glob("*"):
+        lease.end(ServeFolder(path=served))
     for left in (checkout.state / "tests").glob("*"):
         down(folders_of(left))
     down(checkout)

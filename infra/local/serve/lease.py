@@ -1,6 +1,7 @@
 """The right to serve a stack on this machine, and leaving nothing behind."""
 
 import fcntl
+import os
 import shutil
 import signal
 import tempfile
@@ -34,12 +35,15 @@ def lease(folder: ServeFolder) -> Iterator[Path]:
     Why at the beginning too: a run that was killed leaves its processes running.
     """
     folder.path.mkdir(parents=True, exist_ok=True)
-    with folder.lock.open("w") as lock:
+    with folder.lock.open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             where = f"; {folder.record} says where" if folder.record.exists() else ""
             raise ServeError(f"another run serves this stack{where}") from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
         _clean(folder, patience_seconds=0)
         shutil.rmtree(folder.path / "logs", ignore_errors=True)
         (folder.path / "logs").mkdir()
@@ -67,6 +71,18 @@ def ends_when_told() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def end(folder: ServeFolder) -> None:
+    """End the run that serves a stack, and what a killed one has left."""
+    with suppress(FileNotFoundError), folder.lock.open() as lock:
+        with suppress(ProcessLookupError, ValueError):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.kill(int(lock.read()), signal.SIGTERM)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        _clean(folder, patience_seconds=0)
 
 
 def _clean(folder: ServeFolder, patience_seconds: float) -> None:

@@ -54,7 +54,7 @@ class ServeFolder:
 
     @property
     def lock(self) -> Path:
-        """Return the file that a run holds while it serves."""
+        """Return the file that a run holds while it serves; its process id is in it."""
         return self.path / "serve.lock"
 
     @property
