@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from infra.render.gateway import errors
 from infra.render.gateway.errors import CallerError
+from infra.render.gateway.moderation import ERROR_DETAILS
 from infra.render.manifest import Json, JsonObject
 
 JSON_HEADER: JsonObject = {
@@ -31,12 +32,15 @@ _STATUSES = (
     (431, errors.HEADERS_TOO_LARGE),
     (500, errors.ANSWER_TOO_LARGE),
     (501, errors.BAD_REQUEST),
-    (503, errors.MODERATION_UNAVAILABLE),
-    (504, errors.MODERATION_UNAVAILABLE),
 )
 """Statuses that neither a flag of those above nor an engine explains: those of Envoy's filters and codecs."""
 
 _NOT_ANSWERED = "response.code_details != 'direct_response' && response.code_details != 'via_upstream'"
+_NOT_JUDGED = (
+    f"response.code_details.startsWith('{ERROR_DETAILS}') || response.code_details == 'moderation_failed'"
+)
+"""Of an endpoint that cannot be reached the status is the same; counts of refusals tell them apart."""
+
 _CEL = "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
 
 
@@ -59,6 +63,7 @@ def replaced_when() -> Iterable[tuple[CallerError, JsonObject]]:
         yield error, {"response_flag_filter": {"flags": list(flags)}}
     for status, error in _STATUSES:
         yield error, _and(_status("EQ", status), _details(_NOT_ANSWERED))
+    yield errors.MODERATION_UNAVAILABLE, _details(_NOT_JUDGED)
     yield (
         errors.UPGRADE_REQUIRED,
         _and(_status("EQ", 403), _details("response.code_details == 'upgrade_failed'")),
