@@ -25,7 +25,7 @@ def read(body: bytes) -> dict[str, object]:
         "beam": request.use_beam_search,
         "structured": constraint is not None,
         "response_format": request.response_format is not None and request.response_format.type != "text",
-        "tool_choice": request.tool_choice if isinstance(request.tool_choice, str) else "named",
+        "tool_choice": request.tool_choice if isinstance(request.tool_choice, str | None) else "named",
         "inside": [
             name
             for name in ("kv_transfer_params", "ec_transfer_params", "vllm_xargs", "priority")

@@ -8,6 +8,7 @@ NAMESPACE = "modelunits"
 """Of everything that Envoy's filters keep about a request."""
 
 FILTER_NAME = "modelunits.body"
+ANSWER_FILTER_NAME = "modelunits.answer"
 STREAM_FILTER_NAME = "modelunits.stream"
 
 MAX_BODY_BYTES = MAX_BODY_MIB << 20
@@ -34,7 +35,7 @@ _KINDS = {"value": "PROTOBUF_VALUE", "number": "NUMBER"}
 
 
 def body_filter() -> JsonObject:
-    """Return the filter that reads a request's body whole, and the tokens of an answer that is no stream."""
+    """Return the filter that reads a request's body whole."""
     allowed: JsonObject = {"google_re2": {}, "regex": JSON_CONTENT}
     return {
         "name": FILTER_NAME,
@@ -44,10 +45,16 @@ def body_filter() -> JsonObject:
                 "rules": [_request_rule(field) for field in FIELDS],
                 "allow_content_types_regex": allowed,
             },
-            "response_rules": {
-                "rules": [_tokens_rule(field, key) for field, key in _TOKENS],
-            },
         },
+    }
+
+
+def answer_filter() -> JsonObject:
+    """Return the filter that reads the tokens of an answer that is no stream."""
+    rules: JsonObject = {"rules": [_tokens_rule(field, key) for field, key in _TOKENS]}
+    return {
+        "name": ANSWER_FILTER_NAME,
+        "typed_config": {"@type": _JSON_TO_METADATA, "response_rules": rules},
     }
 
 

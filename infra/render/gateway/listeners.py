@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from infra.plan.model import Plan
 from infra.render.gateway import keys
 from infra.render.gateway.answers import replaced_answers
-from infra.render.gateway.body import MAX_BODY_BYTES, NAMESPACE, body_filter, stream_filter
+from infra.render.gateway.body import MAX_BODY_BYTES, NAMESPACE, answer_filter, body_filter, stream_filter
 from infra.render.gateway.clusters import ADMIN
 from infra.render.gateway.limits import KEY, limits_filter
 from infra.render.gateway.logs import access_logs
@@ -145,9 +145,11 @@ def _filters(plan: Plan, place: Place) -> Iterable[JsonObject]:
     yield body_filter()
     if place.ratelimit is not None:
         yield limits_filter()
-    yield stream_filter()
     if place.moderator is not None:
         yield ext_proc_filter(plan)
+    # Answers pass from the last filter to the first: tokens count where the moderator keeps an answer back.
+    yield answer_filter()
+    yield stream_filter()
     router: JsonObject = {"@type": _ROUTER, "suppress_envoy_headers": True}
     yield {"name": "router", "typed_config": router}
 
