@@ -22,9 +22,10 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where callers come in.")] = PORT,
     as_of: AsOf = None,
 ) -> None:
-    """Serve a stack on this machine until Ctrl-C: the gateway, and engines that wake and sleep.
+    """Serve a stack on this machine until Ctrl-C.
 
-    Engines are real vLLM for CPUs with a tiny random model. They start with the first request.
+    The gateway is the cluster's. Engines are real vLLM for CPUs with a tiny random model; they wake with the
+    first request, and sleep again.
     """
     # The gateway and the keys take half a second to import, and other local commands need neither.
     from infra.cli.serve_stack import serve_stack  # noqa: PLC0415
