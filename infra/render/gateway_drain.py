@@ -1,7 +1,7 @@
 """How a gateway that is told to stop lets its streams finish, and no longer than that."""
 
 from infra.render.gateway.listeners import CALLERS
-from infra.render.gateway_common import ADMIN_PORT
+from infra.render.gateway.place import Address
 
 DRAIN = """\
 import sys, time, urllib.request
@@ -25,7 +25,7 @@ long as the longest stream.
 """
 
 
-def drain_command(settle_seconds: int, most_seconds: int) -> list[str]:
+def drain_command(admin: Address, settle_seconds: int, most_seconds: int) -> list[str]:
     """Return the command for a container with Python beside Envoy's."""
     stat = f"http.{CALLERS}.downstream_rq_active"
-    return ["python", "-c", DRAIN, f"127.0.0.1:{ADMIN_PORT}", stat, str(settle_seconds), str(most_seconds)]
+    return ["python", "-c", DRAIN, f"{admin.host}:{admin.port}", stat, str(settle_seconds), str(most_seconds)]

@@ -97,7 +97,7 @@ def _pod(plan: Plan, gateway: GatewayPlan) -> JsonObject:
             *([_moderator(gateway)] if needs_moderator(plan) else []),
             _envoy(plan, gateway),
         ],
-        "containers": [_sync_for_good(gateway)],
+        "containers": [_sync_for_good(plan, gateway)],
         "volumes": list(_volumes(gateway)),
     }
 
@@ -162,8 +162,9 @@ def _sync(gateway: GatewayPlan, name: str, *more: str) -> JsonObject:
     }
 
 
-def _sync_for_good(gateway: GatewayPlan) -> JsonObject:
-    drain = drain_command(ENDPOINTS_SETTLE_SECONDS, gateway.drain_timeout_seconds)
+def _sync_for_good(plan: Plan, gateway: GatewayPlan) -> JsonObject:
+    admin = place(plan, gateway).admin
+    drain = drain_command(admin, ENDPOINTS_SETTLE_SECONDS, gateway.drain_timeout_seconds)
     return {**_sync(gateway, "sync"), "lifecycle": {"preStop": {"exec": {"command": drain}}}}
 
 

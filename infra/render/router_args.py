@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from math import ceil
 
 from infra import names
 from infra.plan.model import EndpointPlan
@@ -37,10 +38,13 @@ def _workers(endpoint: EndpointPlan, stack: str) -> Iterator[str]:
         yield "--vllm-pd-disaggregation"
         yield from _addresses(endpoint)
     elif endpoint.shape == "single":
-        # Prompts go where their prefix is cached, unless that engine has far more to do than another.
-        yield "--policy=cache_aware"
-        yield from _discovery(endpoint)
+        # Prompts go where their prefix is cached, where the router's version reads prompts (0.1.17 does not);
+        # others, and all once an engine has half of what it holds at its tier more to do than another, go
+        # where there is least to do.
         (role,) = endpoint.roles
+        yield "--policy=cache_aware"
+        yield f"--balance-abs-threshold={ceil(endpoint.tier.concurrency_per_group / role.count / 2)}"
+        yield from _discovery(endpoint)
         yield from ("--selector", *_pairs(serving_selector(endpoint, role, stack)))
     else:
         yield "--vllm-pd-disaggregation"

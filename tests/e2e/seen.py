@@ -74,7 +74,7 @@ class Seen:
         return Counter(
             pod.metadata.labels[ROLE]
             for pod in self.objects("v1", "Pod", stack)
-            if pod.metadata.labels[ENDPOINT] == endpoint
+            if pod.metadata.labels.get(ENDPOINT) == endpoint
             and pod.metadata.labels[ROLE] != "router"
             and pod.metadata.deletionTimestamp is None
             and any(c.type == "Ready" and c.status == "True" for c in (pod.status.conditions or ()))
@@ -85,7 +85,7 @@ class Seen:
         return {
             pod.metadata.uid
             for pod in self.objects("v1", "Pod", stack)
-            if pod.metadata.labels[ENDPOINT] == endpoint
+            if pod.metadata.labels.get(ENDPOINT) == endpoint
         }
 
     def gpus_used(self, stack: str) -> int:

@@ -9,6 +9,8 @@ from tests.e2e.seen import Seen, holds, wait_for
 pytestmark = pytest.mark.cluster
 
 RUNNING = "vllm:num_requests_running"
+HELD = "envoy_cluster_circuit_breakers_default_remaining_retries"
+"""The stand-in for Prometheus computes nothing: what is set is what the query for held requests gets."""
 
 
 def _roles(seen: Seen, endpoint: str) -> dict[str, int]:
@@ -32,6 +34,17 @@ def test_load_wakes_scales_and_ends(project: Project, seen: Seen, load: Load) ->
     told = project.up("first", "--refresh", "--expect-no-changes")
     assert told.code == 0, told.output
     assert sum(_roles(seen, "agent").values()) == agent.units.max
+    load.end()
+    wait_for({}, lambda: _roles(seen, "agent"))
+
+
+def test_a_held_request_wakes_both_roles(project: Project, seen: Seen, load: Load) -> None:
+    """What the gateway holds for a sleeping endpoint counts as load, and nothing else does."""
+    assert _roles(seen, "agent") == {}
+
+    load.set("agent", HELD, 1)
+
+    wait_for({"prefill": 1, "decode": 2}, lambda: _roles(seen, "agent"))
     load.end()
     wait_for({}, lambda: _roles(seen, "agent"))
 
