@@ -1,0 +1,3 @@
+module modelunits/backend
+
+go 1.21

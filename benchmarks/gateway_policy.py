@@ -1,0 +1,138 @@
+"""Our gateway as it serves a stack here: its rendered files, real ratelimit and Redis, the moderator."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+from gateway_ways import CHAT, Way, started
+
+from infra.catalog.load import load_catalog
+from infra.local import health, ports
+from infra.local.folders import folders
+from infra.local.processes import Process
+from infra.local.progress import Progress
+from infra.local.serve.gateway import ENVOY, gateway_processes
+from infra.local.serve.place import Listening, ServeFolder, place
+from infra.local.serve.programs import gateway_programs
+from infra.plan.make import make_plan
+from infra.plan.model import EndpointPlan, KeyLimits, Limits, Plan
+from infra.render.gateway.keys import KEYS_FILE, CallerKey, key_file
+from infra.render.gateway.make import gateway_files, ratelimit_config
+from infra.render.gateway.moderation import moderation_config
+from infra.render.gateway.place import Address
+from infra.spec.load import load_stack
+
+ROOT = Path(__file__).parents[1]
+STACK = "local"
+TODAY = date(2026, 11, 21)
+NEVER_REACHED = 1_000_000_000
+"""A limit per minute; ratelimit counts in 32 bits."""
+
+NO_LIMITS = KeyLimits(requests_per_minute=None, tokens_per_minute=None)
+EVERY_LIMIT = KeyLimits(requests_per_minute=NEVER_REACHED, tokens_per_minute=NEVER_REACHED)
+
+Change = Callable[[Mapping[str, str]], Mapping[str, str]]
+"""What a trial changes in Envoy's files, by name."""
+
+
+def plan() -> tuple[Plan, tuple[EndpointPlan, EndpointPlan, EndpointPlan]]:
+    """Return the plan of the stack `local`, and three endpoints: bare, limited, limited and moderated."""
+    loaded = load_stack(ROOT, STACK)
+    assert loaded.stack is not None, loaded.problems
+    planned = make_plan(loaded.stack, load_catalog(), TODAY).plan
+    assert planned is not None
+    bare, limited, moderated = planned.endpoints[:3]
+    chosen = (
+        _endpoint(bare, NO_LIMITS, moderated=False),
+        _endpoint(limited, EVERY_LIMIT, moderated=False),
+        _endpoint(moderated, EVERY_LIMIT, moderated=True),
+    )
+    return replace(planned, endpoints=(*chosen, *planned.endpoints[3:])), chosen
+
+
+@contextmanager
+def our_gateway(
+    folder: Path, behind: Address, change: Change = lambda files: files, name: str = "gateway"
+) -> Iterator[tuple[Way, Way, Way]]:
+    """Run the gateway; three ways go through it, one for each endpoint."""
+    planned, endpoints = plan()
+    at = ServeFolder(path=folder / name)
+    listening = _listening()
+    upstreams = {each.id: behind for each in planned.endpoints}
+    where = place(at, listening, upstreams, limited=True, moderated=True)
+    keys = [
+        CallerKey(id=f"k{number:08x}", team=each.team, secret=f"mu-{number:043}")
+        for number, each in enumerate(endpoints)
+    ]
+    for made in (at.gateway, at.keys, at.redis, at.ratelimit / "config", at.access_log.parent):
+        made.mkdir(parents=True)
+    for file, content in change(gateway_files(planned, where)).items():
+        (at.gateway / file).write_text(content)
+    (at.keys / KEYS_FILE).write_text(key_file(keys))
+    (at.ratelimit / "config" / "limits.yaml").write_text(ratelimit_config(planned))
+    at.moderation.write_text(moderation_config(planned, where))
+    programs = gateway_programs(folders(ROOT), Progress(), limited=True)
+    with ExitStack() as running:
+        pids: dict[str, int] = {}
+        for process in gateway_processes(programs, at, listening, where):
+            pids[process.name] = running.enter_context(_started(process, at.path))
+        passes = (
+            (f"{name}, keys", (ENVOY,)),
+            (f"{name}, limits", (ENVOY, "ratelimit", "redis")),
+            (f"{name}, moderation", (ENVOY, "ratelimit", "redis", "moderator")),
+        )
+        ways = [
+            Way(
+                name=called,
+                url=f"http://127.0.0.1:{listening.gateway}{CHAT}",
+                model=endpoint.id,
+                headers={"Authorization": f"Bearer {key.secret}"},
+                processes=tuple(pids[each] for each in through),
+            )
+            for (called, through), endpoint, key in zip(passes, endpoints, keys, strict=True)
+        ]
+        yield ways[0], ways[1], ways[2]
+
+
+@contextmanager
+def _started(process: Process, folder: Path) -> Iterator[int]:
+    """Run one of the gateway's processes until it is healthy; on one thread where it is Envoy."""
+    one_thread = ("--concurrency", "1") if process.name == ENVOY else ()
+    threads = {"GOMAXPROCS": "1"} if process.name == "ratelimit" else {}
+    with started(
+        (*process.command, *one_thread), folder, process.name, {**process.environment, **threads}
+    ) as pid:
+        while not health.answers(process.health):
+            time.sleep(0.05)
+        yield pid
+
+
+def _endpoint(endpoint: EndpointPlan, limits: KeyLimits, *, moderated: bool) -> EndpointPlan:
+    return replace(
+        endpoint,
+        moderation=replace(endpoint.moderation, enabled=moderated),
+        limits=Limits(
+            requests_per_minute=limits.requests_per_minute,
+            tokens_per_minute=limits.tokens_per_minute,
+            concurrency=None,
+            queue=1000,
+            per_key=limits,
+        ),
+    )
+
+
+def _listening() -> Listening:
+    gateway, metrics, admin, ratelimit, http, debug, redis, moderator = ports.quiet(8)
+    return Listening(
+        gateway=gateway,
+        metrics=metrics,
+        admin=admin,
+        ratelimit=ratelimit,
+        ratelimit_http=http,
+        ratelimit_debug=debug,
+        redis=redis,
+        moderator=moderator,
+    )
