@@ -8,7 +8,6 @@ judged   moderated, and no moderator answers
 leaky    its engine makes tokens that the gateway does not count
 """
 
-import socket
 import subprocess
 import threading
 import time
@@ -22,7 +21,7 @@ import yaml
 from samples import sample_plan
 
 from infra import names
-from infra.local import prometheus
+from infra.local import ports, prometheus
 from infra.local.envoy import envoy_program
 from infra.local.progress import Progress
 from infra.local.prometheus import Programs, Prometheus, Target
@@ -114,7 +113,7 @@ def running(folder: Path, tools: Programs) -> Iterator[Run]:
     with ExitStack() as stack:
         engines = {name: stack.enter_context(engine_at()) for name in ENGINES}
         engines["slow"].ttft_seconds, engines["slow"].tpot_seconds = 9.0, 2.0
-        callers, metrics, admin, nobody, prometheus_port = free_ports(5)
+        callers, metrics, admin, nobody, prometheus_port = ports.quiet(5)
         place = Place(
             folder=str(folder / "config"),
             keys_folder=str(folder / "keys"),
@@ -195,15 +194,6 @@ def certificate(folder: Path, days: int) -> tuple[str, str]:
     command += ["-keyout", key, "-out", chain, "-days", str(days), "-subj", "/CN=localhost"]
     subprocess.run(command, check=True, capture_output=True)
     return chain, key
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that are free now."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((HOST, 0))
-        return [int(one.getsockname()[1]) for one in sockets]
 
 
 @contextmanager
