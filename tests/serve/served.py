@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,6 +71,17 @@ class Served:
         key = json.loads(made.stdout)
         return key["id"], key["key"]
 
+    @contextmanager
+    def own_key(self, team: str) -> Iterator[str]:
+        """Create a key that works, for one test: a team may have five."""
+        key_id, key = self.new_key(team)
+        try:
+            # Envoy sees the renamed file a moment later
+            assert eventually(lambda: self.get("/models", key).status_code == 200, 10)
+            yield key
+        finally:
+            self.modelunits("keys", "revoke", STACK, key_id, "--local")
+
     def key(self, team: str) -> str:
         """Return a key of a team that all tests share."""
         if team not in self.keys:
@@ -83,22 +95,22 @@ class Served:
         headers = {"Authorization": f"Bearer {key}"}
         return httpx.get(f"{self.base_url}{path}", headers=headers, timeout=30)
 
-    def body(self, model: str, **fields: object) -> dict[str, object]:
+    def body(self, called: str, **fields: object) -> dict[str, object]:
         """Return a request for an endpoint, by its name, or one of its adapters."""
-        name, colon, adapter = model.partition(":")
+        name, colon, adapter = called.partition(":")
         asked = {"model": f"{self.id(name)}{colon}{adapter}", "messages": HELLO, "max_tokens": 8}
         return {**asked, "temperature": 0, **fields}
 
-    def chat(self, model: str, key: str | None = None, **fields: object) -> httpx.Response:
+    def chat(self, called: str, key: str | None = None, **fields: object) -> httpx.Response:
         """Send a chat to an endpoint, by its name, and wait for all of the answer."""
         headers = {"Authorization": f"Bearer {key or self.key('search')}"}
         url = f"{self.base_url}/chat/completions"
-        return httpx.post(url, json=self.body(model, **fields), headers=headers, timeout=WAKE_SECONDS)
+        return httpx.post(url, json=self.body(called, **fields), headers=headers, timeout=WAKE_SECONDS)
 
-    def stream(self, model: str, key: str | None = None, **fields: object):
+    def stream(self, called: str, key: str | None = None, **fields: object):
         """Begin a stream."""
         headers = {"Authorization": f"Bearer {key or self.key('search')}"}
-        body = self.body(model, stream=True, **fields)
+        body = self.body(called, stream=True, **fields)
         url = f"{self.base_url}/chat/completions"
         return httpx.stream("POST", url, json=body, headers=headers, timeout=WAKE_SECONDS)
 

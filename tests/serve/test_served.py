@@ -19,7 +19,7 @@ LONG = 3000
 """Tokens: more than one engine makes in the seconds of a test."""
 
 Z_ALONE = {str(vocabulary()["z"]): 100}
-"""The tiny model then says nothing else; the stack's moderation takes six for a word."""
+"""The tiny model then says nothing else; the stack's moderation refuses six in a row."""
 
 
 def _new_minute() -> None:
@@ -36,6 +36,36 @@ def test_the_first_request_is_held_and_answered_when_the_engine_is_up(
     assert all(one.seconds > 3 for one in first.values())
     assert "chat has a request: it wakes" in asleep.said
     assert "chat is awake" in asleep.said
+
+
+def test_a_prefill_decode_pair_answers_as_one_engine_does(served: Served) -> None:
+    """The same model and the same words: the handed-over cache is right."""
+    with served.own_key("search") as key:
+        pair, alone = served.chat("pair", key, max_tokens=24), served.chat("chat", max_tokens=24)
+    assert pair.status_code == 200, pair.text
+    assert alone.json()["choices"][0]["message"] == pair.json()["choices"][0]["message"]
+    assert any((served.folder / "transfer" / "pair").rglob("*.safetensors"))
+
+
+def test_requests_per_minute_are_counted_for_each_key(served: Served) -> None:
+    """The ninth of a minute is told when to come back; another key is not concerned."""
+    with served.own_key("search") as key, served.own_key("search") as other:
+        _new_minute()
+        answers = [served.chat("pair", key, max_tokens=1) for _ in range(9)]
+        assert [*[200] * 8, 429] == [answer.status_code for answer in answers]
+        assert answers[-1].headers["retry-after"] == "60"
+        assert answers[-1].json()["error"]["code"] == "rate_limit_exceeded"
+        assert served.chat("pair", other, max_tokens=1).status_code == 200
+
+
+def test_tokens_per_minute_are_counted_as_used_in_streams_too(served: Served) -> None:
+    """A stream that its caller did not ask the usage of uses up the minute all the same."""
+    with served.own_key("search") as key:
+        _new_minute()
+        with served.stream("pair", key, max_tokens=450, ignore_eos=True) as answer:
+            assert answer.read().endswith(b"data: [DONE]\n\n")
+        # Envoy reports a stream's tokens when it has ended
+        assert eventually(lambda: served.chat("pair", key, max_tokens=1).status_code == 429, 5)
 
 
 def test_refused_requests_wake_nothing(served: Served) -> None:
@@ -94,39 +124,6 @@ def test_moderation_refuses_answers_too_and_cuts_streams(served: Served) -> None
         streamed = answer.read().decode()
     assert "content_policy_violation" in streamed
     assert streamed.count('"content":"z"') < 6
-
-
-def test_a_prefill_decode_pair_answers_as_one_engine_does(served: Served) -> None:
-    """The same model and the same words: the handed-over cache is right."""
-    _, key = served.new_key("search")
-    assert eventually(lambda: served.get("/models", key).status_code == 200, 2)
-    pair, alone = served.chat("pair", key, max_tokens=24), served.chat("chat", max_tokens=24)
-    assert pair.status_code == 200, pair.text
-    assert alone.json()["choices"][0]["message"] == pair.json()["choices"][0]["message"]
-    assert any((served.folder / "transfer" / "pair").rglob("*.safetensors"))
-
-
-def test_requests_per_minute_are_counted_for_each_key(served: Served) -> None:
-    """The ninth of a minute is told when to come back; another key is not concerned."""
-    _new_minute()
-    (_, key), (_, other) = served.new_key("search"), served.new_key("search")
-    assert eventually(lambda: served.get("/models", other).status_code == 200, 2)
-    codes = [served.chat("pair", key, max_tokens=1) for _ in range(9)]
-    assert [*[200] * 8, 429] == [answer.status_code for answer in codes]
-    assert codes[-1].headers["retry-after"] == "60"
-    assert codes[-1].json()["error"]["code"] == "rate_limit_exceeded"
-    assert served.chat("pair", other, max_tokens=1).status_code == 200
-
-
-def test_tokens_per_minute_are_counted_as_used_in_streams_too(served: Served) -> None:
-    """A stream that its caller did not ask the usage of uses up the minute all the same."""
-    _new_minute()
-    _, key = served.new_key("search")
-    assert eventually(lambda: served.get("/models", key).status_code == 200, 2)
-    with served.stream("pair", key, max_tokens=450, ignore_eos=True) as answer:
-        assert answer.read().endswith(b"data: [DONE]\n\n")
-    # Envoy reports a stream's tokens when it has ended
-    assert eventually(lambda: served.chat("pair", key, max_tokens=1).status_code == 429, 5)
 
 
 def test_a_caller_that_leaves_ends_its_generation(served: Served) -> None:

@@ -24,13 +24,11 @@ def _is_back(served: Served, part: str, dead: int) -> bool:
 @pytest.mark.parametrize("part", ["redis", "ratelimit"])
 def test_limits_fail_open(served: Served, part: str) -> None:
     """Where nobody counts, requests pass; the part comes back by itself."""
-    _, key = served.new_key("search")
-    assert eventually(lambda: served.get("/models", key).status_code == 200, 2)
     dead = served.leader(part)
     os.kill(dead, signal.SIGSTOP)
     try:
         began = time.monotonic()
-        assert [200] * 10 == [served.chat("pair", key, max_tokens=1).status_code for _ in range(10)]
+        assert [200] * 10 == [served.chat("chat", max_tokens=1).status_code for _ in range(10)]
         assert time.monotonic() - began < WAKE_SECONDS
     finally:
         os.kill(dead, signal.SIGKILL)
@@ -65,8 +63,8 @@ def test_after_an_engine_died_in_a_stream_the_next_request_is_held_and_answered(
 
 
 def test_an_idle_endpoint_sleeps(served: Served) -> None:
-    """The pair may sleep after 20 seconds; its processes are gone then."""
-    assert eventually(lambda: "pair sleeps" in served.said.rpartition("pair is awake")[2], 60)
+    """The pair may sleep after a minute; its processes are gone then."""
+    assert eventually(lambda: "pair sleeps" in served.said.rpartition("pair is awake")[2], 90)
     assert [] == [pid for part in ("router-pair", "engine-pair-prefill") for pid in served.pids(part)]
 
 

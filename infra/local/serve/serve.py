@@ -22,7 +22,7 @@ from infra.local.serve.lease import Told, ends_when_told, lease
 from infra.local.serve.parts import Parts
 from infra.local.serve.place import Listening, ServeFolder, place, record, serve_folder
 from infra.local.serve.programs import engine_files, gateway_programs
-from infra.local.serve.waker import decide, traffic
+from infra.local.serve.waker import ASKED_FOR, decide, traffic
 from infra.plan.model import Plan
 from infra.render.gateway.bootstrap import BOOTSTRAP_FILE
 from infra.render.gateway.make import gateway_files, needs_moderator, needs_ratelimit, ratelimit_config
@@ -137,7 +137,7 @@ def _watch(parts: Parts, awake: Engines, listening: Listening) -> None:
         while True:
             parts.mend()
             with suppress(httpx.HTTPError):
-                said = client.get(listening.metrics_url).raise_for_status().text
+                said = client.get(listening.metrics_url, params={"filter": ASKED_FOR}).raise_for_status().text
                 seen = awake.look(traffic(said, awake.queues))
                 awake.follow(decide(seen, memory.free_gib() - SPARE_GIB))
             time.sleep(LOOK_SECONDS)

@@ -32,6 +32,9 @@ class Traffic:
         return bool(self.held or self.active)
 
 
+ASKED_FOR = r"^cluster\.ep-.*(remaining_retries|upstream_rq_active|upstream_rq_pending_active)$"
+"""Of the gateway's stats: by far most are histograms."""
+
 NO_TRAFFIC = Traffic(held=0, active=0)
 
 
