@@ -73,7 +73,7 @@ STRUCTURED_OUTPUT = [
     ({"guided_json": {"type": "object"}}, "guided_json"),
     ({"guided_regex": "a+"}, "guided_json"),
     ({"guided_grammar": "root ::= 'a'"}, "guided_json"),
-    ({"guided_json_object": True}, "guided_json"),
+    ({"guided_choice": "a"}, "guided_json"),
     ({"structural_tag": "{}"}, "guided_json"),
 ]
 

@@ -77,16 +77,17 @@ class _Counting:
         return {**self.stats(counters=[counter]), "filter": when}
 
     def answered(self) -> JsonObject:
-        """Return the logger of what engines answered: tokens and times."""
+        """Return the logger of what engines answered: tokens and time."""
         tokens: list[JsonObject] = [
             {"stat": self._stat(name), "value_format": f"%DYNAMIC_METADATA({NAMESPACE}:{name})%"}
             for name in ("input_tokens", "output_tokens")
         ]
-        times: list[JsonObject] = [
-            {"stat": self._stat(name), "unit": "Milliseconds", "value_format": value}
-            for name, value in (("first_byte_ms", "%RESPONSE_DURATION%"), ("duration_ms", "%DURATION%"))
-        ]
-        return self.stats(counters=tokens, histograms=times)
+        took: JsonObject = {
+            "stat": self._stat("duration_ms"),
+            "unit": "Milliseconds",
+            "value_format": "%DURATION%",
+        }
+        return self.stats(counters=tokens, histograms=[took])
 
     def counter(self, name: str, tag: JsonObject) -> JsonObject:
         """Return a count of requests."""

@@ -26,14 +26,11 @@ INPUT_TOKENS = "envoy_modelunits_input_tokens"
 OUTPUT_TOKENS = "envoy_modelunits_output_tokens"
 """Counters, by endpoint and key: tokens as engines counted them, streams included."""
 
-FIRST_BYTE_MS = "envoy_modelunits_first_byte_ms"
-"""Histogram, by endpoint and key: from a request's first byte in to its answer's first byte from the engine.
-
-A stream's status line leaves the engine before its first token: for the time to first token ask vLLM.
-"""
-
 DURATION_MS = "envoy_modelunits_duration_ms"
-"""Histogram, by endpoint and key: from a request's first byte in to its answer's last byte out."""
+"""Histogram, by endpoint and key: from a request's first byte in to its answer's last byte out.
+
+There is none of first tokens: a stream's status line leaves the engine before them, so vLLM's own is asked.
+"""
 
 REMAINING_RETRIES = "envoy_cluster_circuit_breakers_default_remaining_retries"
 """Gauge, by endpoint: how many more requests may be held; the queue's share less this are held."""

@@ -191,17 +191,8 @@ STRUCTURED_OUTPUT = (
 )
 """Refused for endpoints whose template does not support structured output: every road that vLLM has."""
 
-_GUIDED = (
-    "guided_json",
-    "guided_regex",
-    "guided_choice",
-    "guided_grammar",
-    "guided_json_object",
-    "guided_decoding_backend",
-    "guided_whitespace_pattern",
-    "structural_tag",
-)
-"""vLLM 0.32 ignores them and answers without constraint; callers should not believe otherwise."""
+_GUIDED = ("guided_regex", "guided_grammar", "guided_choice", "structural_tag")
+"""With guided_json: vLLM 0.32 ignores them and answers without constraint, which callers should know."""
 
 
 def _any(name: str, key: str) -> tuple[Field, Field]:
@@ -219,8 +210,8 @@ def _fields() -> Iterable[Field]:
         yield from _any(name, name)
     yield Field(path=("response_format", "type"), key="response_format.type")
     yield from _any("structured_outputs", "structured_outputs")
-    for name in _GUIDED:
-        yield from _any(name, "guided_json")
+    yield from _any("guided_json", "guided_json")
+    yield from (Field(path=(name,), key="guided_json") for name in _GUIDED)
 
 
 FIELDS = tuple(_fields())
