@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 OWNER = "MODELUNITS_CLUSTER"
@@ -53,28 +53,21 @@ class Running:
 
 
 def running(cluster: Path) -> tuple[Running, ...]:
-    """Return the processes of a cluster: those that carry its folder, and others of their process groups.
+    """Return the processes of a cluster: those that carry its folder, and others that write to its logs.
 
-    Why groups: a program that writes itself another title overwrites its environment.
+    Why logs too: a program that gives itself another title overwrites its environment.
     """
-    marked: dict[int, Running] = {}
-    groups: dict[int, Running] = {}
-    for pid, program, environment in _environments(OWNER):
-        if environment.get(OWNER) == str(cluster) and pid != os.getpid():
-            marked[pid] = Running(
-                pid=pid,
-                # kwokctl's children have no name of ours; their program's name is unique
-                name=environment.get(NAME) or Path(program).name,
-                fingerprint=environment.get(FINGERPRINT, ""),
-            )
-            if NAME in environment:  # started by us, so its group has no stranger
-                with suppress(ProcessLookupError):
-                    groups[os.getpgid(pid)] = marked[pid]
-    for pid in _alive():
-        with suppress(ProcessLookupError):
-            if pid not in marked and (relative := groups.get(os.getpgid(pid))):
-                marked[pid] = replace(relative, pid=pid)
-    return tuple(marked.values())
+    carry = {
+        pid: Running(
+            pid=pid,
+            # kwokctl's children have no name of ours; their program's name is unique
+            name=environment.get(NAME) or Path(program).name,
+            fingerprint=environment.get(FINGERPRINT, ""),
+        )
+        for pid, program, environment in _environments(OWNER)
+        if environment.get(OWNER) == str(cluster) and pid != os.getpid()
+    }
+    return tuple(({one.pid: one for one in _writers(cluster / "logs")} | carry).values())
 
 
 def start(cluster: Path, process: Process) -> subprocess.Popen[bytes]:
@@ -137,16 +130,14 @@ def _tidies_up(pid: int) -> bool:
     return False
 
 
-def _alive() -> Iterable[int]:
-    """Return the ids of this machine's processes; not of those that wait to be reaped."""
-    if not sys.platform.startswith("linux"):
-        listed = subprocess.run(["ps", "-x", "-o", "pid=,stat="], capture_output=True, text=True, check=False)
-        yield from (int(line.split()[0]) for line in listed.stdout.splitlines() if "Z" not in line)
-        return
-    for folder in Path("/proc").iterdir():
+def _writers(logs: Path) -> Iterable[Running]:
+    """Yield the processes whose output goes to logs; none where the system does not tell."""
+    folder = os.path.realpath(logs)
+    for output in Path("/proc").glob("[0-9]*/fd/1"):
         with suppress(OSError):
-            if folder.name.isdigit() and (folder / "cmdline").read_bytes():
-                yield int(folder.name)
+            log = Path(str(output.readlink()).removesuffix(" (deleted)"))
+            if str(log.parent) == folder:
+                yield Running(pid=int(output.parts[2]), name=log.stem)
 
 
 def _environments(variable: str) -> Iterable[tuple[int, str, Mapping[str, str]]]:

@@ -103,7 +103,7 @@ def test_one_that_ends_at_once_is_reported_with_its_last_words(cluster: Path) ->
 
 
 def test_a_child_that_hides_its_environment_is_stopped_too(cluster: Path) -> None:
-    """Engines give their children other titles, over their environments; the process group still tells."""
+    """Engines give their children other titles, over their environments; their output still tells."""
     nameless = (
         sys.executable,
         "-c",

@@ -170,13 +170,18 @@ def test_vllm_bench_serve_measures_through_the_gateway(served: Served, tmp_path:
 
 def test_guidellm_measures_through_the_gateway(served: Served, clients: Path, tmp_path: Path) -> None:
     """Its requests are answered like anybody's."""
+    backend = f"kind=openai_http,target={served.base_url.removesuffix('/v1')},model={served.id('chat')}"
     command = [
-        *(clients / "guidellm", "benchmark", "run", "--target", served.base_url.removesuffix("/v1")),
-        *("--backend-kwargs", f'{{"api_key": "{served.key("search")}"}}', "--model", served.id("chat")),
-        *("--processor", _tokenizer(served), "--data", "prompt_tokens=32,output_tokens=16"),
-        *("--rate-type", "synchronous", "--max-requests", "5", "--output-path", str(tmp_path / "g.json")),
+        *(vllm_python(Progress()), "-m", "guidellm", "run", "--profile", "kind=synchronous"),
+        *("--backend", f"{backend},api_key={served.key('search')}"),
+        *("--constraint", "kind=max_requests,count=5"),
+        *("--tokenizer", f"kind=hf_auto,model={_tokenizer(served)}"),
+        *("--data", "kind=synthetic_text,prompt_tokens=32,output_tokens=16"),
+        *("--output", f"kind=json,path={tmp_path / 'g.json'}", "--disable-console"),
     ]
-    environment = {"HF_HUB_OFFLINE": "1", "HOME": str(tmp_path), "PATH": str(clients)}
+    # GuideLLM needs PyTorch, which vLLM's environment has.
+    (packages,) = clients.parent.glob("lib/python*/site-packages")
+    environment = {"HF_HUB_OFFLINE": "1", "HOME": str(tmp_path), "PYTHONPATH": str(packages)}
     done = subprocess.run(
         command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
     )
