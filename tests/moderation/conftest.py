@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from moderation.fakes import Fake, Script, fake, flags, says
-from moderation.running import Door, doors, program, threads
+from moderation.moderators import program, threads
+from moderation.running import Door, doors
 
 WORDS = ("forbidden", "bad phrase", "敏感词")
 PATTERNS = (r"\b\d{3}-\d{2}-\d{4}\b",)

@@ -21,7 +21,8 @@ from infra.render.gateway.moderation import moderation_config
 from infra.render.gateway.place import Address, Place
 from moderation.conftest import WORDS
 from moderation.fakes import Fake, answer, fake, stream
-from moderation.running import LOCAL, Moderator, free_ports, is_live, program
+from moderation.moderators import LOCAL, Moderator, free_ports, program
+from moderation.running import error_of, is_live
 
 KEY = CallerKey(id="k00000001", team="search", secret="mu-" + "s" * 43)
 SMALL = {"model": "qwen3-32b", "template": "h20-single", "units": {"reserved": 4}}
@@ -129,7 +130,7 @@ def test_without_its_moderator_the_gateway_refuses(gateway: Gateway) -> None:
     gateway.engine.bodies.clear()
     got = gateway.chat("chat", "Hello")
 
-    assert (got.status_code, got.json()["error"]["code"]) == (503, "moderation_unavailable")
+    assert (got.status_code, error_of(got)["code"]) == (503, "moderation_unavailable")
     assert int(got.headers["retry-after"]) > 0
     assert gateway.engine.bodies == []
     assert gateway.chat("free", "Hello").status_code == 200
