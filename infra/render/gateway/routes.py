@@ -8,7 +8,8 @@ from infra.render.gateway import errors
 from infra.render.gateway.answers import JSON_HEADER, route_answer
 from infra.render.gateway.body import NAMESPACE
 from infra.render.gateway.errors import CallerError
-from infra.render.gateway.limits import KEY, limited, route_limits
+from infra.render.gateway.limits import limited, route_limits
+from infra.render.gateway.matches import condition_met, header, method, one_of, present, team_is, text
 from infra.render.gateway.moderation import ext_proc_off
 from infra.render.gateway.place import Place
 from infra.render.gateway.refusals import (
@@ -17,10 +18,6 @@ from infra.render.gateway.refusals import (
     NOT_JSON,
     PARAMETERS,
     STRUCTURED_OUTPUT,
-    Between,
-    Condition,
-    OneOf,
-    Present,
     Refusal,
 )
 from infra.render.manifest import Json, JsonObject
@@ -47,11 +44,11 @@ def routes(plan: Plan, place: Place) -> JsonObject:
     table = [
         *_models(plan),
         _answer(
-            "unsupported_api", errors.UNSUPPORTED_API, headers=[_header(":path", _CHAT_PATH, holds=False)]
+            "unsupported_api", errors.UNSUPPORTED_API, headers=[header(":path", _CHAT_PATH, holds=False)]
         ),
-        _answer("unsupported_api", errors.UNSUPPORTED_API, headers=[_method("POST", holds=False)]),
-        _answer("invalid_json", errors.INVALID_BODY, _present(NOT_JSON)),
-        _answer("missing_model", errors.MISSING_MODEL, _text(MODEL, holds=False)),
+        _answer("unsupported_api", errors.UNSUPPORTED_API, headers=[method("POST", holds=False)]),
+        _answer("invalid_json", errors.INVALID_BODY, present(NOT_JSON)),
+        _answer("missing_model", errors.MISSING_MODEL, text(MODEL, holds=False)),
         *(_refusal(refusal) for refusal in (*INTERNAL, *PARAMETERS)),
         *_structured_output(plan),
         *(_endpoint(endpoint, place) for endpoint in plan.endpoints),
@@ -91,7 +88,7 @@ def _models(plan: Plan) -> Iterable[JsonObject]:
     for path in (f"{base}{MODELS}" for base in BASE_PATHS):
         for team in teams:
             its = [endpoint for endpoint in plan.endpoints if endpoint.team == team]
-            yield _list(path, its, [_team(team)], {"team": team})
+            yield _list(path, its, [team_is(team)], {"team": team})
         yield _list(path, (), [], {})
 
 
@@ -100,7 +97,7 @@ def _list(
 ) -> JsonObject:
     return {
         "name": "models",
-        "match": {"path": path, "headers": [_method("GET")], "dynamic_metadata": list(of_team)},
+        "match": {"path": path, "headers": [method("GET")], "dynamic_metadata": list(of_team)},
         "metadata": _metadata(known),
         "direct_response": {"status": 200, "body": {"inline_string": models_answer(endpoints)}},
         "response_headers_to_add": [JSON_HEADER],
@@ -116,11 +113,11 @@ def _structured_output(plan: Plan) -> Iterable[JsonObject]:
             model for endpoint in without if endpoint.team == team for model in callable_models(endpoint)
         ]
         for refusal in STRUCTURED_OUTPUT:
-            yield _refusal(refusal, _one_of(MODEL, models), _team(team), team=team)
+            yield _refusal(refusal, one_of(MODEL, models), team_is(team), team=team)
 
 
 def _refusal(refusal: Refusal, *besides: JsonObject, team: str | None = None) -> JsonObject:
-    conditions = [_condition(condition) for condition in refusal.when]
+    conditions = [condition_met(condition) for condition in refusal.when]
     return _answer(refusal.error.code, refusal.error, *conditions, *besides, team=team)
 
 
@@ -161,7 +158,7 @@ def _endpoint(endpoint: EndpointPlan, place: Place) -> JsonObject:
         "name": endpoint.id,
         "match": {
             "prefix": "/",
-            "dynamic_metadata": [_one_of(MODEL, callable_models(endpoint)), _team(endpoint.team)],
+            "dynamic_metadata": [one_of(MODEL, callable_models(endpoint)), team_is(endpoint.team)],
         },
         "metadata": _metadata(known),
         "route": {
@@ -196,56 +193,3 @@ def _hold(endpoint: EndpointPlan) -> JsonObject:
 
 def _metadata(known: JsonObject) -> JsonObject:
     return {"filter_metadata": {NAMESPACE: known}}
-
-
-def _header(name: str, regex: str, *, holds: bool) -> JsonObject:
-    # The path of this header still has its query.
-    match: JsonObject = {"safe_regex": {"regex": rf"{regex}(\?.*)?"}}
-    return {"name": name, "string_match": match, "invert_match": not holds}
-
-
-def _method(method: str, *, holds: bool = True) -> JsonObject:
-    return {"name": ":method", "string_match": {"exact": method}, "invert_match": not holds}
-
-
-def _team(team: str) -> JsonObject:
-    return _kept(KEY, {"string_match": {"prefix": f"{team}."}})
-
-
-def _present(key: str) -> JsonObject:
-    return _kept(key, {"present_match": True})
-
-
-def _text(key: str, *, holds: bool) -> JsonObject:
-    return _kept(key, {"string_match": {"safe_regex": {"regex": "(?s).+"}}}, holds=holds)
-
-
-def _one_of(key: str, values: Sequence[bool | float | str]) -> JsonObject:
-    exact = [_exact(value) for value in values]
-    return _kept(key, exact[0] if len(exact) == 1 else {"or_match": {"value_matchers": exact}})
-
-
-def _condition(condition: Condition) -> JsonObject:
-    match condition.value:
-        case Present():
-            return _kept(condition.key, {"present_match": True}, holds=condition.holds)
-        case Between(low=low, high=high):
-            # Envoy's ranges leave their end out.
-            within: list[Json] = [{"double_match": {"range": {"start": low, "end": high}}}, _exact(high)]
-            return _kept(condition.key, {"or_match": {"value_matchers": within}}, holds=condition.holds)
-        case OneOf(values=values):
-            return {**_one_of(condition.key, values), "invert": not condition.holds}
-
-
-def _exact(value: bool | float | str) -> JsonObject:
-    match value:
-        case bool():
-            return {"bool_match": value}
-        case str():
-            return {"string_match": {"exact": value}}
-        case _:
-            return {"double_match": {"exact": value}}
-
-
-def _kept(key: str, value: JsonObject, *, holds: bool = True) -> JsonObject:
-    return {"filter": NAMESPACE, "path": [{"key": key}], "value": value, "invert": not holds}
