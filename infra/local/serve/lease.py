@@ -53,9 +53,8 @@ def lease(folder: ServeFolder) -> Iterator[Path]:
         try:
             yield temporary
         finally:
-            for number in SIGNALS:
-                signal.signal(number, signal.SIG_IGN)  # it is ending already, and takes seconds
-            _clean(folder, patience_seconds=END_SECONDS)
+            with _told_already():
+                _clean(folder, patience_seconds=END_SECONDS)
 
 
 @contextmanager
@@ -66,6 +65,17 @@ def ends_when_told() -> Iterator[None]:
         raise Told
 
     before = {number: signal.signal(number, tell) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _told_already() -> Iterator[None]:
+    """Let nothing interrupt the end; it takes seconds."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}
     try:
         yield
     finally:
