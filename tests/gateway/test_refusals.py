@@ -49,6 +49,7 @@ REFUSED_EVERYWHERE = [
     ({"vllm_xargs": {"kv_transfer_params": "x"}}, "vllm_xargs", PARAMETER),
     ({"priority": -1}, "priority", PARAMETER),
     ({"priority": "-1"}, "priority", PARAMETER),
+    ({"priority": " -1" + " " * 20_000}, "priority", PARAMETER),
 ]
 
 STRUCTURED_OUTPUT = [

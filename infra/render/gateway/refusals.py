@@ -201,8 +201,8 @@ def _any(name: str, key: str) -> tuple[Field, Field]:
 
 def _fields() -> Iterable[Field]:
     yield Field(path=(MODEL,), key=MODEL)
-    # vLLM reads a text as a number too; the second rule sees texts that are too long for the first.
-    yield Field(path=("n",), key="n", kind="number")
+    # vLLM reads a text as a number too, and Envoy keeps no text above 8 KiB: these see numbers among blanks.
+    yield from (Field(path=(name,), key=name, kind="number") for name in ("n", "priority"))
     numbers = {condition.key for refusal in PARAMETERS for condition in refusal.when}
     yield from (Field(path=(name,), key=name) for name in sorted(numbers))
     yield Field(path=("priority",), key="priority")
