@@ -24,7 +24,7 @@ STACK = "test"
 
 START_SECONDS = 600
 """Tools may have to be built first."""
-WAKE_SECONDS = 400
+WAKE_SECONDS = 900
 """An engine takes half a minute; on two cores that others use too, several."""
 
 
