@@ -1,15 +1,12 @@
 """The dashboard and the alerts of a stack, asked of a real Prometheus during a run with broken endpoints."""
 
-import json
 import math
-from collections.abc import Mapping
-from functools import cache
 
 import pytest
 
 from infra.render.observability.alerts import alerts
-from infra.render.observability.dashboard import dashboard
 from infra.render.queries import ENDPOINT_LABEL
+from observability.asked import panels
 from observability.run import GATEWAY, QUEUE, STACK, Run, plan, until
 
 pytestmark = pytest.mark.slow
@@ -33,21 +30,7 @@ QUIET = ("Preemptions", "Time waited in engines")
 """Nothing of the kind happens in fake engines."""
 
 
-@cache
-def panels() -> Mapping[str, tuple[str, ...]]:
-    """Return everything that the dashboard asks, by panel, with its variables filled in."""
-    (content,) = dashboard(plan(), GATEWAY).body["data"].values()  # type: ignore[union-attr]
-    return {
-        panel["title"]: tuple(
-            target["expr"]
-            .replace("$stack", STACK)
-            .replace("$endpoint", ".*")
-            .replace("$__rate_interval", "1m")
-            for target in panel["targets"]
-        )
-        for panel in json.loads(content)["panels"]
-        if panel["type"] != "row"
-    }
+PANELS = panels(plan(), GATEWAY)
 
 
 def values(run: Run, query: str) -> tuple[float, ...]:
@@ -55,13 +38,13 @@ def values(run: Run, query: str) -> tuple[float, ...]:
     return tuple(sample.value for sample in run.prometheus.ask(query))
 
 
-@pytest.mark.parametrize("panel", panels())
+@pytest.mark.parametrize("panel", PANELS)
 def test_every_query_of_the_dashboard_returns_data(run: Run, panel: str) -> None:
     """Each line of each graph is a number while the stack works; where something happened, not only 0."""
-    for query in panels()[panel]:
+    for query in PANELS[panel]:
         assert until(lambda query=query: any(map(math.isfinite, values(run, query)))), query
     if panel not in QUIET:
-        assert until(lambda: any(value > 0 for query in panels()[panel] for value in values(run, query)))
+        assert until(lambda: any(value > 0 for query in PANELS[panel] for value in values(run, query)))
 
 
 @pytest.mark.parametrize("name", FIRES)
