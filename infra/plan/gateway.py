@@ -57,7 +57,7 @@ def judge_kinds(environment: Environment) -> tuple[str, ...]:
 
 
 def guard_problems(stack: Stack, endpoints: Iterable[EndpointPlan]) -> Iterator[Problem]:
-    """Say that the guard is no endpoint of the stack, or that it would judge itself."""
+    """Say that the guard is no endpoint of the stack, would judge itself, or may sleep."""
     moderation = stack.environment.value.moderation
     if moderation is None or moderation.guard is None:
         return
@@ -69,6 +69,9 @@ def guard_problems(stack: Stack, endpoints: Iterable[EndpointPlan]) -> Iterator[
         yield stack.environment.source.problem(place, message, RULE)
     elif by_name[name].moderation.enabled:
         message = f"endpoint {name} would judge itself: switch its moderation off"
+        yield stack.environment.source.problem(place, message, RULE)
+    elif by_name[name].units.min == 0:
+        message = f"endpoint {name} may sleep, and nothing wakes a judge: give it reserved units or hourly.min"
         yield stack.environment.source.problem(place, message, RULE)
 
 
