@@ -71,7 +71,7 @@ def guard_problems(stack: Stack, endpoints: Iterable[EndpointPlan]) -> Iterator[
         message = f"endpoint {name} would judge itself: switch its moderation off"
         yield stack.environment.source.problem(place, message, RULE)
     elif by_name[name].units.min == 0:
-        message = f"endpoint {name} may sleep, and nothing wakes a judge: give it reserved units or hourly.min"
+        message = f"endpoint {name} may sleep, and nothing wakes a judge: write reserved or hourly.min"
         yield stack.environment.source.problem(place, message, RULE)
 
 
