@@ -185,7 +185,7 @@ def _labels() -> dict[str, str]:
 
 
 def test_a_router_without_engines_says_503_and_finds_those_that_start(router: Router) -> None:
-    """So the gateway holds requests; those that come at once are shared, and other endpoints are never asked."""
+    """So the gateway holds requests; what comes at once is shared, and other endpoints are never asked."""
     assert 503 == router.ask("hello").status_code
     router.start("two", {**_labels(), names.LABEL_ENDPOINT: "another"})
     router.start("one", _labels())
