@@ -8,6 +8,7 @@ import urllib.request
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 from infra.local import processes
@@ -28,10 +29,8 @@ def answers(address: str) -> bool:
     """Tell whether an address answers; a refusal to serve us is an answer."""
     if address.startswith(TCP):
         return _takes_connections(address)
-    trust = ssl.create_default_context()
-    trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE  # loopback, and nothing is sent
     opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trust)
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=_trust())
     )
     try:
         with opener.open(address, timeout=3):
@@ -40,6 +39,14 @@ def answers(address: str) -> bool:
         return refusal.code < 500
     except OSError:
         return False
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """Return the trust in any certificate: the address is loopback, and nothing is sent. Slow to make."""
+    trust = ssl.create_default_context()
+    trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+    return trust
 
 
 def _takes_connections(address: str) -> bool:

@@ -23,6 +23,9 @@ CONTEXT_TOKENS = 4096
 IDLE_SECONDS = 600
 """An endpoint without `sleep_after` sleeps too, as memory is scarce here."""
 
+ROUTER_WAITS_SECONDS = 3600
+"""For its engines to start; of one that dies, everybody hears sooner."""
+
 HANDS_OVER = {"prefill": "kv_producer", "decode": "kv_consumer"}
 
 ENGINE_ENVIRONMENT = {
@@ -189,7 +192,7 @@ def _router(
             f"--prometheus-host={LOOPBACK}",
             f"--prometheus-port={metrics}",
             f"--request-timeout-secs={endpoint.request_timeout_seconds}",
-            f"--worker-startup-timeout-secs={endpoint.startup_timeout_seconds}",
+            f"--worker-startup-timeout-secs={ROUTER_WAITS_SECONDS}",
         ),
         environment={"OPENAI_API_KEY": ""},  # the router would send it to engines
         health=f"http://{LOOPBACK}:{port}/health",
