@@ -1,7 +1,8 @@
 """What the gateway adds to an answer, beside nothing in between, bare Envoy, vllm-router and LiteLLM.
 
     .venv/bin/python benchmarks/gateway.py            # about ten minutes
-    .venv/bin/python benchmarks/gateway.py --quick    # about two: fewer sizes, shorter loads
+    .venv/bin/python benchmarks/gateway.py --quick    # about two: one short round of 1 and 32 connections
+    .venv/bin/python benchmarks/gateway.py --ablate   # where our time goes: without one part after the other
 
 Every program runs on one thread, before a backend that answers after a fixed time; each round loads every way
 once, so that a busy machine disturbs all alike, and figures are medians over rounds.
@@ -9,16 +10,18 @@ once, so that a busy machine disturbs all alike, and figures are medians over ro
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
 from gateway_load import Measured, load
-from gateway_policy import our_gateway
+from gateway_policy import gateway_without, our_gateway
 from gateway_ways import Way, backend, bare_envoy, chat, litellm, router, wait_until_served
+from gateway_without import parts
 from rich.console import Console
 from rich.table import Table
 
@@ -29,8 +32,6 @@ from infra.render.gateway.place import Address
 
 CONNECTIONS = (1, 32, 256)
 BODY_BYTES = (1_000, 200_000)
-ALWAYS = ("direct", "bare Envoy")
-"""What the others are compared with."""
 
 
 WIDTH = 110
@@ -51,37 +52,43 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=3, help="of one load")
     parser.add_argument("--latency-ms", type=float, default=0.0, help="of the backend")
     parser.add_argument("--quick", action="store_true", help="one round of one second")
-    parser.add_argument("--connections", type=int, nargs="*", default=CONNECTIONS)
+    parser.add_argument("--connections", type=int, nargs="*", help="default: 1 32 256")
     parser.add_argument("--body-bytes", type=int, nargs="*", default=BODY_BYTES)
     parser.add_argument("--only", nargs="*", default=(), help="gateway, vllm-router, LiteLLM; default: all")
+    parser.add_argument("--ablate", action="store_true", help="our gateway without one part after the other")
     options = parser.parse_args()
     rounds, seconds = (1, 1) if options.quick else (options.rounds, options.seconds)
+    connections = options.connections or (CONNECTIONS[:2] if options.quick else CONNECTIONS)
     with TemporaryDirectory() as temporary, ExitStack() as running:
         folder = Path(temporary)
-        ways = tuple(_ways(folder, running, options.latency_ms, options.only))
+        makers = _makers(folder, options.latency_ms, ablate=options.ablate, only=options.only)
+        ways = tuple(way for make in makers for way in running.enter_context(make()))
+        for way in ways:
+            wait_until_served(way)
         cases = [
-            Case(body_bytes=size, connections=count)
-            for size in options.body_bytes
-            for count in options.connections
+            Case(body_bytes=size, connections=count) for size in options.body_bytes for count in connections
         ]
         Console(width=WIDTH).print(_table(cases, ways, _measured(folder, ways, cases, rounds, seconds)))
 
 
-def _ways(folder: Path, running: ExitStack, latency_ms: float, only: Sequence[str]) -> Iterator[Way]:
+def _makers(
+    folder: Path, latency_ms: float, *, ablate: bool, only: Sequence[str]
+) -> Iterator[Callable[[], AbstractContextManager[Sequence[Way]]]]:
+    """Yield what starts each program, in the order of the table."""
     front, routed, router_metrics, proxied, behind = ports.quiet(5)
     engine = Address(host="127.0.0.1", port=behind)
-    makers: Mapping[str, Callable[[], AbstractContextManager[Sequence[Way]]]] = {
-        "direct": lambda: backend(folder, engine.port, latency_ms),
-        "bare Envoy": lambda: bare_envoy(envoy_program(Progress()), folder, front, engine),
-        "gateway": lambda: our_gateway(folder, engine),
-        "vllm-router": lambda: router(folder, routed, router_metrics, engine),
-        "LiteLLM": lambda: litellm(folder, proxied, engine),
+    yield partial(backend, folder, engine.port, latency_ms)
+    yield partial(bare_envoy, envoy_program(Progress()), folder, front, engine)
+    others = {
+        "gateway": partial(our_gateway, folder, engine),
+        "vllm-router": partial(router, folder, routed, router_metrics, engine),
+        "LiteLLM": partial(litellm, folder, proxied, engine),
     }
-    for name, make in makers.items():
-        if name in ALWAYS or not only or name in only:
-            for way in running.enter_context(make()):
-                wait_until_served(way)
-                yield way
+    wanted = only or (("gateway",) if ablate else others)
+    yield from (make for name, make in others.items() if name in wanted)
+    if ablate:
+        for part, change in parts().items():
+            yield partial(gateway_without, folder, engine, part, change)
 
 
 def _measured(

@@ -1,13 +1,14 @@
 """Our gateway as it serves a stack here: its rendered files, real ratelimit and Redis, the moderator."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 from gateway_ways import CHAT, Way, started
+from gateway_without import Change
 
 from infra.catalog.load import load_catalog
 from infra.local import health, ports
@@ -34,8 +35,12 @@ NEVER_REACHED = 1_000_000_000
 NO_LIMITS = KeyLimits(requests_per_minute=None, tokens_per_minute=None)
 EVERY_LIMIT = KeyLimits(requests_per_minute=NEVER_REACHED, tokens_per_minute=NEVER_REACHED)
 
-Change = Callable[[Mapping[str, str]], Mapping[str, str]]
-"""What a trial changes in Envoy's files, by name."""
+PASSES = (
+    ("keys", (ENVOY,)),
+    ("limits", (ENVOY, "ratelimit", "redis")),
+    ("moderation", (ENVOY, "ratelimit", "redis", "moderator")),
+)
+"""What a request to each of the three endpoints meets, and which processes it passes."""
 
 
 def plan() -> tuple[Plan, tuple[EndpointPlan, EndpointPlan, EndpointPlan]]:
@@ -54,12 +59,28 @@ def plan() -> tuple[Plan, tuple[EndpointPlan, EndpointPlan, EndpointPlan]]:
 
 
 @contextmanager
-def our_gateway(
-    folder: Path, behind: Address, change: Change = lambda files: files, name: str = "gateway"
-) -> Iterator[tuple[Way, Way, Way]]:
+def our_gateway(folder: Path, behind: Address) -> Iterator[tuple[Way, ...]]:
     """Run the gateway; three ways go through it, one for each endpoint."""
+    with _running(folder / "gateway", behind, lambda files: files, helpers=True) as (ways, pids):
+        yield tuple(
+            replace(way, name=f"gateway, {what}", processes=tuple(pids[name] for name in through))
+            for way, (what, through) in zip(ways, PASSES, strict=True)
+        )
+
+
+@contextmanager
+def gateway_without(folder: Path, behind: Address, part: str, change: Change) -> Iterator[tuple[Way]]:
+    """Run Envoy on our files without a part; the way of keys alone goes through it."""
+    with _running(folder / part, behind, change, helpers=False) as (ways, pids):
+        yield (replace(ways[0], name=f"without {part}", processes=(pids[ENVOY],)),)
+
+
+@contextmanager
+def _running(
+    path: Path, behind: Address, change: Change, *, helpers: bool
+) -> Iterator[tuple[list[Way], Mapping[str, int]]]:
     planned, endpoints = plan()
-    at = ServeFolder(path=folder / name)
+    at = ServeFolder(path=path)
     listening = _listening()
     upstreams = {each.id: behind for each in planned.endpoints}
     where = place(at, listening, upstreams, limited=True, moderated=True)
@@ -76,25 +97,21 @@ def our_gateway(
     at.moderation.write_text(moderation_config(planned, where))
     programs = gateway_programs(folders(ROOT), Progress(), limited=True)
     with ExitStack() as running:
-        pids: dict[str, int] = {}
-        for process in gateway_processes(programs, at, listening, where):
-            pids[process.name] = running.enter_context(_started(process, at.path))
-        passes = (
-            (f"{name}, keys", (ENVOY,)),
-            (f"{name}, limits", (ENVOY, "ratelimit", "redis")),
-            (f"{name}, moderation", (ENVOY, "ratelimit", "redis", "moderator")),
-        )
+        pids = {
+            process.name: running.enter_context(_started(process, at.path))
+            for process in gateway_processes(programs, at, listening, where)
+            if helpers or process.name == ENVOY
+        }
         ways = [
             Way(
-                name=called,
+                name=endpoint.name,
                 url=f"http://127.0.0.1:{listening.gateway}{CHAT}",
                 model=endpoint.id,
                 headers={"Authorization": f"Bearer {key.secret}"},
-                processes=tuple(pids[each] for each in through),
             )
-            for (called, through), endpoint, key in zip(passes, endpoints, keys, strict=True)
+            for endpoint, key in zip(endpoints, keys, strict=True)
         ]
-        yield ways[0], ways[1], ways[2]
+        yield ways, pids
 
 
 @contextmanager

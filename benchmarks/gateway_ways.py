@@ -11,13 +11,15 @@ from pathlib import Path
 
 import httpx
 
+from infra.local.folders import cache_folder
+from infra.local.go_build import go_environment
 from infra.local.locked_environment import locked_environment
 from infra.local.progress import Progress
 from infra.local.vllm_router import vllm_router
 from infra.render.gateway.place import Address
 
 FOLDER = Path(__file__).parent
-START_SECONDS = 120.0
+START_SECONDS = 300.0
 CHAT = "/v1/chat/completions"
 MODEL = "bench"
 LITELLM_KEY = "sk-bench"
@@ -88,7 +90,7 @@ def backend(folder: Path, port: int, latency_ms: float) -> Iterator[tuple[Way]]:
     """Build and run the backend with the fixed latency; the way straight to it."""
     program = folder / "backend"
     build = ["go", "build", "-o", program, "."]
-    subprocess.run(build, cwd=FOLDER / "backend", env={**os.environ, "CGO_ENABLED": "0"}, check=True)
+    subprocess.run(build, cwd=FOLDER / "backend", env=go_environment(cache_folder(os.environ)), check=True)
     command = (program, f"--listen=127.0.0.1:{port}", f"--latency={latency_ms}ms")
     with started(command, folder, "backend", {"GOMAXPROCS": "1"}):
         yield (Way(name="direct", url=f"http://127.0.0.1:{port}{CHAT}"),)
