@@ -8,10 +8,7 @@ from pathlib import Path
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from infra.render.gateway.metrics import KEY_LABEL, PREFIX
-
-LAST_REQUEST = f"envoy_{PREFIX}_last_request_seconds"
-"""Gauge, by key: when its last request came, in seconds since 1970."""
+from infra.render.gateway.metrics import KEY_LABEL, LAST_REQUEST
 
 LastUsed = Mapping[str, datetime]
 """The last instant by key id."""

@@ -16,6 +16,7 @@ from real_gateway import CHAT, OPEN, Gateway, authorization, gateway, plan_of
 from infra.keys.book import Key
 from infra.keys.contents import with_key, without_key
 from infra.keys.folder import FolderStore
+from infra.keys.last_used import Running, machine_last_used
 from infra.keys.mirror import mirror
 from infra.render.gateway.keys import CallerKey
 from infra.render.gateway.make import gateway_files
@@ -122,3 +123,18 @@ def test_a_new_endpoint_is_unknown_and_then_works(door: Gateway, engine: FakeEng
 
     assert {404, 200} == set(statuses)
     assert 200 == grown.post(grown.chat("chat"), key=caller).status_code
+
+
+def test_the_gateway_tells_when_a_key_was_last_used(door: Gateway) -> None:
+    """The list of keys reads it from Envoy's metrics; a key that was never used is not there."""
+    used, unused = create(door), create(door)
+    before = datetime.now(UTC).replace(microsecond=0)
+    took(lambda: door.post(door.chat("chat"), key=used).status_code == 200)
+    address = f"http://{door.place.metrics.host}:{door.place.metrics.port}/stats/prometheus"
+    asked = Running(metrics=address, base_url=door.url)
+    took(lambda: used.id in machine_last_used(asked))
+
+    told = machine_last_used(asked)
+
+    assert before <= told[used.id] <= datetime.now(UTC)
+    assert unused.id not in told

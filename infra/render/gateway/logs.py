@@ -58,7 +58,7 @@ def access_logs(plan: Plan, place: Place) -> Iterable[JsonObject]:
         "typed_config": {"@type": _FILE, "path": place.access_log, "log_format": {"json_format": LINE}},
     }
     count = _Counting(stack=plan.stack)
-    yield count.stats(counters=[count.counter("requests", _tag(metrics.STATUS_LABEL, "%RESPONSE_CODE%"))])
+    yield count.requests()
     yield {**count.answered(), "filter": _kept("input_tokens")}
     yield count.refused(f"%METADATA(ROUTE:{NAMESPACE}:refusal)%", BY_A_ROUTE)
     for error, when in (*replaced_when(), (errors.CONTENT_REFUSED, _verdict("input"))):
@@ -70,6 +70,16 @@ class _Counting:
     """Loggers that count, with labels that every count has."""
 
     stack: str
+
+    def requests(self) -> JsonObject:
+        """Return the logger of every request: how many there were, and when the last one came."""
+        came: JsonObject = {
+            "stat": self._stat("last_request_seconds"),
+            "value_format": "%START_TIME(%s)%",
+            "set": {"log_type": "DownstreamEnd"},
+        }
+        counter = self.counter("requests", _tag(metrics.STATUS_LABEL, "%RESPONSE_CODE%"))
+        return self.stats(counters=[counter], gauges=[came])
 
     def refused(self, reason: str, when: JsonObject) -> JsonObject:
         """Return the logger that counts what a filter finds as refused for a reason."""
@@ -93,13 +103,20 @@ class _Counting:
         """Return a count of requests."""
         return {"stat": self._stat(name, tag), "value_fixed": 1}
 
-    def stats(self, *, counters: Sequence[JsonObject], histograms: Sequence[JsonObject] = ()) -> JsonObject:
+    def stats(
+        self,
+        *,
+        counters: Sequence[JsonObject],
+        histograms: Sequence[JsonObject] = (),
+        gauges: Sequence[JsonObject] = (),
+    ) -> JsonObject:
         """Return a logger that counts."""
         typed: JsonObject = {
             "@type": _STATS,
             "stat_prefix": metrics.PREFIX,
             "counters": counters,
             "histograms": histograms,
+            "gauges": gauges,
         }
         return {"name": "stats", "typed_config": typed}
 

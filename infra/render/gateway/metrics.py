@@ -32,6 +32,9 @@ DURATION_MS = "envoy_modelunits_duration_ms"
 There is none of first tokens: a stream's status line leaves the engine before them, so vLLM's own is asked.
 """
 
+LAST_REQUEST = "envoy_modelunits_last_request_seconds"
+"""Gauge, by endpoint and key: when the last request came, in seconds since 1970."""
+
 REMAINING_RETRIES = "envoy_cluster_circuit_breakers_default_remaining_retries"
 """Gauge, by endpoint: how many more requests may be held; the queue's share less this are held."""
 
