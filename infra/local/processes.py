@@ -20,8 +20,9 @@ OWNER = "MODELUNITS_CLUSTER"
 NAME = "MODELUNITS_PROCESS"
 FINGERPRINT = "MODELUNITS_FINGERPRINT"
 
-TIDY_SECONDS = 2.0
-"""How long Python's keeper of shared memory may take once its program is gone."""
+TIDY_SECONDS = 10.0
+"""How long Python's keeper of shared memory may take once its program is gone: milliseconds, or seconds on a
+busy machine. Killed before, it leaves hundreds of megabytes in memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
