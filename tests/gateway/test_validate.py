@@ -73,10 +73,18 @@ def envoy() -> Path:
 def test_envoy_takes_what_is_rendered(envoy: Path, plan: Plan) -> None:
     """Of the repository's stacks and of a stack with every feature; with and without helpers and TLS."""
     place = _place(plan)
-    bare = dataclasses.replace(place, ratelimit=None, moderator=None, tls=None)
+    bare = dataclasses.replace(place, ratelimit=None, tls=None)
 
     assert validate(envoy, gateway_files(plan, place)) is None
     assert validate(envoy, gateway_files(plan, bare)) is None
+
+
+def test_no_place_without_a_moderator_is_rendered_for_moderated_endpoints() -> None:
+    """A door that forgets its moderator is not made: it would pass everything."""
+    place = dataclasses.replace(_place(EVERYTHING), moderator=None)
+
+    with pytest.raises(ValueError, match="no moderator"):
+        gateway_files(EVERYTHING, place)
 
 
 def test_envoy_says_what_is_wrong(envoy: Path) -> None:

@@ -22,7 +22,12 @@ __all__ = ["gateway_files", "needs_moderator", "needs_ratelimit", "ratelimit_con
 
 
 def gateway_files(plan: Plan, place: Place) -> Mapping[str, str]:
-    """Return Envoy's files by name; put bootstrap.json down last, and keys.json before Envoy starts."""
+    """Return Envoy's files by name; put bootstrap.json down last, and keys.json before Envoy starts.
+
+    Raises ValueError for a place without a moderator where an endpoint is moderated: nothing passes unjudged.
+    """
+    if place.moderator is None and needs_moderator(plan):
+        raise ValueError("an endpoint is moderated, and the place has no moderator")
     files = {
         CLUSTERS_FILE: resources(tuple(clusters(plan, place))),
         ROUTES_FILE: resources((routes(plan, place),)),

@@ -143,7 +143,7 @@ def _answer(
 
 
 def _endpoint(endpoint: EndpointPlan, place: Place) -> JsonObject:
-    moderated = endpoint.moderation.enabled and place.moderator is not None
+    moderated = endpoint.moderation.enabled
     known: JsonObject = {
         "endpoint": endpoint.name,
         "team": endpoint.team,
