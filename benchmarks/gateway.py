@@ -10,7 +10,7 @@ once, so that a busy machine disturbs all alike, and figures are medians over ro
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -144,8 +144,8 @@ def _table(
                 f"{case.body_bytes // 1000} KB",
                 str(case.connections),
                 way.name,
-                f"{median(one.p50_ms for one in runs):.2f}",
-                f"{median(one.p99_ms for one in runs):.2f}",
+                _ms(one.p50_ms for one in runs),
+                _ms(one.p99_ms for one in runs),
                 f"{rates[way.name]:,.0f}",
                 f"{rates[way.name] / rates['direct']:.3f}",
                 f"{rates[way.name] / rates['bare Envoy']:.3f}",
@@ -154,6 +154,12 @@ def _table(
             )
         table.add_section()
     return table
+
+
+def _ms(values: Iterable[float]) -> str:
+    """Return a median; a dash where nothing was answered in time."""
+    found = median(values)
+    return f"{found:.2f}" if found else "-"
 
 
 if __name__ == "__main__":

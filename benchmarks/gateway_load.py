@@ -32,7 +32,7 @@ CLOCK_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class LoadError(Exception):
-    """Answers that are none: the figures would mean nothing."""
+    """A load was refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +73,7 @@ class Load:
         for longer in (1, 3, 9):
             measured = self._once(url, lines, body, connections, longer * seconds, between)
             if measured.requests >= connections:
-                return measured
-        if not measured.requests:
-            raise LoadError(f"{url} answered nothing in {9 * seconds} s")
+                break
         return measured
 
     def _once(
@@ -101,6 +99,7 @@ class Load:
         spent = cpu_seconds(between) - before
         said = json.loads(done.stdout.splitlines()[-1])
         if said["status"]:
+            # Refusals are fast: their figures would mean nothing.
             raise LoadError(f"{url}: {said['status']} of {said['requests']} requests were refused")
         return Measured(
             requests=said["requests"],

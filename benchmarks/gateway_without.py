@@ -19,8 +19,8 @@ def parts() -> Mapping[str, Change]:
         "counts": _of_listener(lambda http: http.update(access_log=http["access_log"][:1])),
         "refusals": _of_routes(_no_refusals),
         "limits and moderation": _filters_without(limits.FILTER_NAME, moderation.FILTER_NAME),
-        "tokens of answers": _both(_filters_without(body.STREAM_FILTER_NAME), _of_listener(_no_answers)),
-        "bodies": _both(_filters_without(body.FILTER_NAME, body.STREAM_FILTER_NAME), _of_routes(_any_model)),
+        "tokens of answers": _filters_without(body.STREAM_FILTER_NAME, body.ANSWER_FILTER_NAME),
+        "bodies": _both(_filters_without(body.FILTER_NAME), _of_routes(_any_model)),
     }
 
 
@@ -50,11 +50,6 @@ def _filters_without(*names: str) -> Change:
         http["http_filters"] = [each for each in http["http_filters"] if each["name"] not in names]
 
     return _of_listener(leave_out)
-
-
-def _no_answers(http: dict) -> None:
-    (found,) = (each for each in http["http_filters"] if each["name"] == body.FILTER_NAME)
-    del found["typed_config"]["response_rules"]
 
 
 def _no_refusals(host: dict) -> None:
