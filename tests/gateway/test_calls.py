@@ -52,6 +52,16 @@ def test_a_key_lists_what_its_team_may_call(door: Door, base: str) -> None:
     }
 
 
+def test_clients_that_ask_for_health_learn_that_the_door_is_there(door: Door) -> None:
+    """GuideLLM asks before it measures; without a key there is nothing to learn."""
+    url = door.gateway.url + "/health"
+    seen = len(door.engine.seen)
+
+    assert httpx.get(url, headers=authorization(SEARCH)).json() == {}
+    assert httpx.get(url).status_code == 401
+    assert len(door.engine.seen) == seen
+
+
 def test_a_stream_arrives_as_it_is_made(door: Door) -> None:
     """Each event is there before the next one is made."""
     body = door.gateway.chat("chat", stream=True, messages=[{"role": "user", "content": "stream 4 0.5"}])

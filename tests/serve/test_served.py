@@ -173,8 +173,7 @@ def test_guidellm_measures_through_the_gateway(served: Served, clients: Path, tm
     target = f"target={served.base_url.removesuffix('/v1')},model={served.id('chat')}"
     command = [
         *(vllm_python(Progress()), "-m", "guidellm", "run", "--profile", "kind=synchronous"),
-        # It would ask /health first, a path that the gateway does not have.
-        *("--backend", f"kind=openai_http,validate_backend=false,{target},api_key={served.key('search')}"),
+        *("--backend", f"kind=openai_http,{target},api_key={served.key('search')}"),
         *("--constraint", "kind=max_requests,count=5"),
         *("--tokenizer", f"kind=hf_auto,model={_tokenizer(served)}"),
         *("--data", "kind=synthetic_text,prompt_tokens=32,output_tokens=16"),

@@ -27,6 +27,7 @@ STRUCTURED_OUTPUT_FEATURE = "structured_output"
 BASE_PATHS = ("/v1", "/api/v3")
 CHAT = "/chat/completions"
 MODELS = "/models"
+HEALTH = "/health"
 ENGINE_CHAT = "/v1/chat/completions"
 
 _CHAT_PATH = f"(/v1|/api/v3){CHAT}"
@@ -43,6 +44,7 @@ def routes(plan: Plan, place: Place) -> JsonObject:
     """Return the table of routes of a stack."""
     table = [
         *_models(plan),
+        _health(),
         _answer(
             "unsupported_api", errors.UNSUPPORTED_API, headers=[header(":path", _CHAT_PATH, holds=False)]
         ),
@@ -90,6 +92,17 @@ def _models(plan: Plan) -> Iterable[JsonObject]:
             its = [endpoint for endpoint in plan.endpoints if endpoint.team == team]
             yield _list(path, its, [team_is(team)], {"team": team})
         yield _list(path, (), [], {})
+
+
+def _health() -> JsonObject:
+    """Return the answer to clients that ask whether there is anybody, as GuideLLM does, before they begin."""
+    return {
+        "name": "health",
+        "match": {"path": HEALTH, "headers": [method("GET")]},
+        "direct_response": {"status": 200, "body": {"inline_string": "{}"}},
+        "response_headers_to_add": [JSON_HEADER],
+        "typed_per_filter_config": ext_proc_off(),
+    }
 
 
 def _list(
