@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from envoy.service.ext_proc.v3.external_processor_pb2 import (  # type: ignore[import-untyped]
+from envoy.service.ext_proc.v3.external_processor_pb2 import (
     ProcessingResponse,
 )
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Literal
 
 import grpc
-from envoy.service.ext_proc.v3.external_processor_pb2 import (  # type: ignore[import-untyped]
+from envoy.service.ext_proc.v3.external_processor_pb2 import (
     HttpBody,
     HttpHeaders,
     ProcessingRequest,

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
-from envoy.config.core.v3.base_pb2 import (  # type: ignore[import-untyped]
+from envoy.config.core.v3.base_pb2 import (
     HeaderValue,
     HeaderValueOption,
 )
-from envoy.service.ext_proc.v3.external_processor_pb2 import (  # type: ignore[import-untyped]
+from envoy.service.ext_proc.v3.external_processor_pb2 import (
     ProcessingResponse,
 )
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import grpc
-from envoy.service.ext_proc.v3.external_processor_pb2 import (  # type: ignore[import-untyped]
+from envoy.service.ext_proc.v3.external_processor_pb2 import (
     ProcessingRequest,
     ProcessingResponse,
 )
