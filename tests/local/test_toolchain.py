@@ -255,7 +255,8 @@ def test_what_go_keeps_goes_into_the_cache_folder_unless_the_user_says_otherwise
 def test_pins_agree() -> None:
     """The version of each part is the one that go.mod pins; the provider's is that of its Python package."""
     modules = {
-        folder: (go_build.GO_FOLDER / folder / "go.mod").read_text() for folder in ("cluster", "gateway", "pulumi")
+        folder: (go_build.GO_FOLDER / folder / "go.mod").read_text()
+        for folder in ("cluster", "gateway", "pulumi")
     }
     unpinned = [
         part.name
