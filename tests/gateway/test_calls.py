@@ -111,7 +111,8 @@ def test_the_access_log_says_who_called_what_and_no_secret(door: Door) -> None:
             json={**chat, **fields},
             headers={**authorization(SEARCH), "traceparent": LOGGED_TRACE},
         )
-    served, refused = door.gateway.log_of(LOGGED_TRACE, 2)
+    httpx.post(door.gateway.url + "/v1/chat/completions", json=chat, headers={"traceparent": LOGGED_TRACE})
+    served, refused, unknown = door.gateway.log_of(LOGGED_TRACE, 3)
 
     assert {
         "key": "search.k00000001",
@@ -126,6 +127,7 @@ def test_the_access_log_says_who_called_what_and_no_secret(door: Door) -> None:
         "output_tokens": OUTPUT_TOKENS,
     }.items() <= served.items()
     assert {"status": 400, "refusal": "invalid_value", "param": "n", "tries": 0}.items() <= refused.items()
+    assert {"status": 401, "refusal": "invalid_api_key", "key": None, "team": None}.items() <= unknown.items()
     assert isinstance(served["duration_ms"], int)
 
     text = Path(door.gateway.place.access_log).read_text()

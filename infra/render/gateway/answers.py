@@ -62,12 +62,12 @@ def replaced_when() -> Iterable[tuple[CallerError, JsonObject]]:
     for flags, error in _FLAGS:
         yield error, {"response_flag_filter": {"flags": list(flags)}}
     for status, error in _STATUSES:
-        yield error, _and(_status("EQ", status), _details(_NOT_ANSWERED))
+        yield error, _and(status_is("EQ", status), _details(_NOT_ANSWERED))
     # The status first: expressions cost every answer time.
-    yield errors.MODERATION_UNAVAILABLE, _and(_status("GE", 500), _details(_NOT_JUDGED))
+    yield errors.MODERATION_UNAVAILABLE, _and(status_is("GE", 500), _details(_NOT_JUDGED))
     yield (
         errors.UPGRADE_REQUIRED,
-        _and(_status("EQ", 403), _details("response.code_details == 'upgrade_failed'")),
+        _and(status_is("EQ", 403), _details("response.code_details == 'upgrade_failed'")),
     )
 
 
@@ -75,7 +75,8 @@ def _and(*filters: JsonObject) -> JsonObject:
     return {"and_filter": {"filters": list(filters)}}
 
 
-def _status(comparison: str, status: int) -> JsonObject:
+def status_is(comparison: str, status: int) -> JsonObject:
+    """Return the filter that compares an answer's status."""
     value: JsonObject = {"default_value": status, "runtime_key": "modelunits.none"}
     return {"status_code_filter": {"comparison": {"op": comparison, "value": value}}}
 
@@ -84,7 +85,7 @@ def _details(expression: str) -> JsonObject:
     return {"extension_filter": {"name": "cel", "typed_config": {"@type": _CEL, "expression": expression}}}
 
 
-BY_A_ROUTE = _and(_status("GE", 400), _details("response.code_details == 'direct_response'"))
+BY_A_ROUTE = _and(status_is("GE", 400), _details("response.code_details == 'direct_response'"))
 """The filter that finds refusals that routes answered."""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from infra.plan.model import Plan
 from infra.render.gateway import errors, metrics, moderation
-from infra.render.gateway.answers import BY_A_ROUTE, replaced_when
+from infra.render.gateway.answers import BY_A_ROUTE, replaced_when, status_is
 from infra.render.gateway.body import NAMESPACE
 from infra.render.gateway.limits import KEY
 from infra.render.gateway.place import Place
@@ -53,10 +53,10 @@ LINE: JsonObject = {
 
 def access_logs(plan: Plan, place: Place) -> Iterable[JsonObject]:
     """Yield the loggers of the callers' listener."""
-    yield {
-        "name": "file",
-        "typed_config": {"@type": _FILE, "path": place.access_log, "log_format": {"json_format": LINE}},
-    }
+    # Without a key the request's body is not read, and its route is not the one that refuses it.
+    no_key: JsonObject = {**LINE, "refusal": errors.INVALID_KEY.code}
+    yield {**_lines(place, LINE), "filter": status_is("NE", errors.INVALID_KEY.status)}
+    yield {**_lines(place, no_key), "filter": status_is("EQ", errors.INVALID_KEY.status)}
     count = _Counting(stack=plan.stack)
     yield count.requests()
     yield {**count.answered(), "filter": _kept("input_tokens")}
@@ -128,6 +128,13 @@ class _Counting:
             _tag(metrics.KEY_LABEL, _KEY),
         )
         return {"name": name, "tags": [*always, *tags]}
+
+
+def _lines(place: Place, line: JsonObject) -> JsonObject:
+    return {
+        "name": "file",
+        "typed_config": {"@type": _FILE, "path": place.access_log, "log_format": {"json_format": line}},
+    }
 
 
 def _tag(name: str, value: str) -> JsonObject:
