@@ -179,7 +179,7 @@ config:
     teams: {search: {quota: {h20-8: 24}}}
     prices: {currency: USD, h20-8: {hourly: 34.0, monthly: 15000}}
     gateway:
-      {image: "r:1", host: llm.example.com, tls: {issuer: {name: n}}, parent: {namespace: a, name: b}}
+      {image: "r:1", host: llm.example.com, tls: {issuer: {name: n}}}
     moderation:
       {words: [bad], patterns: [worse], url: "http://moderator:9000", guard: {endpoint: guard}, timeout: 5s}
     exemptions: [{rule: a, endpoint: b, reason: long enough, owner: a.lee, until: 2026-12-31}]

@@ -65,7 +65,8 @@ class Gateway(Spec):
             "anyOf": [
                 _has("host", _TEXT),
                 {"not": {"anyOf": [_has("parent", _MAPPING), _has("tls", _has("issuer", _MAPPING))]}},
-            ]
+            ],
+            "not": {"allOf": [_has("parent", _MAPPING), _has("tls", _MAPPING)]},
         }
     )
 
@@ -82,10 +83,12 @@ class Gateway(Spec):
     tls: Tls | None = None
     """The gateway's certificate; default: plain HTTP, for clusters where something in front ends TLS."""
     parent: ParentGateway | None = None
-    """The Gateway in front, where there is one."""
+    """The Gateway in front, where there is one; it ends TLS."""
 
     def complaints(self) -> Iterable[Complaint]:
-        """A name is needed by what works with names."""
+        """A name is needed by what works with names; TLS ends in one place."""
+        if self.tls is not None and self.parent is not None:
+            yield ("tls",), "write either tls or parent: a Gateway in front ends TLS itself"
         if self.host is None and self.parent is not None:
             yield ("parent",), "needs host, the name that callers use"
         if self.host is None and self.tls is not None and self.tls.issuer is not None:
