@@ -19,7 +19,7 @@ from infra.plan.make import Planned, make_plan
 from infra.spec.load import load_stack
 
 if TYPE_CHECKING:
-    from conftest import Golden
+    from golden import Golden
 
 FOLDER = Path(__file__).parent / "plans"
 CASES = sorted(folder.name for folder in FOLDER.iterdir() if folder.name != "base")

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import Golden
+from golden import Golden
 
 from infra.spec.load import load_stack
 

@@ -46,7 +46,7 @@ def _tolerates(pod: object, key: str, value: str | None) -> bool:
         tolerated = text_or_none(toleration, "key")
         exists = at(toleration, "operator") == "Exists"
         effect = at(toleration, "effect")
-        if effect not in {None, "", "NoSchedule"}:
+        if effect not in (None, "", "NoSchedule"):  # a tuple: what people wrote may have no hash
             continue
         if (tolerated is None and exists) or (
             tolerated == key and (exists or value is None or at(toleration, "value") == value)

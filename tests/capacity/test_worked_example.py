@@ -3,8 +3,8 @@
 from math import ceil
 from pathlib import Path
 
-from conftest import Golden
 from engines import single
+from golden import Golden
 
 from infra.capacity.batching import plain_step_ms, prompt_attention_ms, room
 from infra.capacity.load import Load

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import Golden
+from golden import Golden
 from typer.testing import CliRunner
 
 from infra.cli.main import app

@@ -3,12 +3,10 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
-from served import Served, begin, end, left
+from served import First, Served, begin, end, left
 
 from infra.local.locked_environment import locked_environment
 from infra.local.progress import Progress
@@ -25,14 +23,6 @@ def asleep(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
     finally:
         code = end(served)
     assert (code, left(served)) == (0, []), served.said
-
-
-@dataclass(frozen=True)
-class First:
-    """The first answer of an endpoint that slept."""
-
-    answer: httpx.Response
-    seconds: float
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,14 @@ WAKE_SECONDS = 900
 """An engine takes half a minute; on two cores that others use too, several."""
 
 
+@dataclass(frozen=True)
+class First:
+    """The first answer of an endpoint that slept."""
+
+    answer: httpx.Response
+    seconds: float
+
+
 @dataclass
 class Served:
     """A stack that is served, by a process of its own."""

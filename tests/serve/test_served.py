@@ -6,8 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import First
-from served import Served, eventually
+from served import First, Served, eventually
 
 from infra.local.progress import Progress
 from infra.local.serve.tiny_vocabulary import vocabulary
