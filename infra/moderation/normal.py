@@ -3,10 +3,12 @@
 import re
 import sys
 import unicodedata
+from collections.abc import Iterable
 
 _BLANK = (
     *(0x115F, 0x1160, 0x2800, 0x3164, 0xFFA0),
-    *(0x034F, 0x17B4, 0x17B5, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)),
+    *(0x2065, *range(0xFFF0, 0xFFF9), *range(0xE0000, 0xE1000)),
+    *(0x034F, 0x17B4, 0x17B5, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10)),
 )
 """Fillers, joiners and selectors: shown as nothing, though to Unicode they are letters, symbols, accents."""
 
@@ -27,6 +29,23 @@ _UNSEEN: dict[int, str | None] = {
 _UNSEEN_AND_ACCENTS = _UNSEEN | {
     point: None for point, category in _CATEGORIES.items() if category in ("Mn", "Me")
 }
+MARKS_MAX = 30
+"""Accents on one letter: Unicode's stream-safe text has no more (UAX 15). Ordering n takes n² steps."""
+
+
+def _ranges(points: Iterable[int]) -> str:
+    """Return characters as a class of a regular expression has them, neighbours together."""
+    found: list[list[int]] = []
+    for point in points:
+        if found and point == found[-1][1] + 1:
+            found[-1][1] = point
+        else:
+            found.append([point, point])
+    return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in found)
+
+
+_MARK_CLASS = _ranges(point for point, category in _CATEGORIES.items() if category.startswith("M"))
+_MARKS = re.compile(f"([{_MARK_CLASS}]{{{MARKS_MAX}}})[{_MARK_CLASS}]+")
 del _CATEGORIES
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
@@ -52,7 +71,7 @@ def folded(text: str) -> str:
     """Return the text without width, case, accents and characters that are not seen."""
     if text.isascii():
         return text.translate(_UNSEEN).lower()
-    decomposed = unicodedata.normalize("NFKD", text).casefold()
+    decomposed = unicodedata.normalize("NFKD", _MARKS.sub(r"\1", text)).casefold()
     bare = unicodedata.normalize("NFKD", decomposed).translate(_UNSEEN_AND_ACCENTS)
     return unicodedata.normalize("NFC", bare)
 
@@ -61,7 +80,7 @@ def plain(text: str) -> str:
     """Return the text without width and characters that are not seen; case and accents stay."""
     if text.isascii():
         return text.translate(_UNSEEN)
-    return unicodedata.normalize("NFKC", text).translate(_UNSEEN)
+    return unicodedata.normalize("NFKC", _MARKS.sub(r"\1", text)).translate(_UNSEEN)
 
 
 def tail(text: str, characters: int) -> str:

@@ -1,6 +1,7 @@
 """All texts of a request or an answer that a person or a model may read; nothing unknown is left out."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
@@ -24,6 +25,9 @@ _ROUTE = frozenset({"model"})
 
 _ENVELOPE = frozenset({"id", "object", "model", "system_fingerprint", "service_tier"})
 """What the engine writes itself around an answer."""
+
+_TEXT_PARTS = ("text", "refusal", "thinking", "input_text", "output_text")
+"""Fields of a content part that vLLM takes for its text (`vllm/entrypoints/chat_utils.py`, 0.32)."""
 
 _FIXED = {
     "role": {"system", "developer", "user", "assistant", "tool", "function"},
@@ -54,7 +58,15 @@ _FIELDS = frozenset(_FIELD_NAMES.split())
 _TOKENS = frozenset({"logprobs", "prompt_logprobs"})
 """Their texts are tokens, each for itself: also those that were not chosen."""
 
-_MEDIA_PARENTS = frozenset({"image_url", "audio_url", "video_url", "input_audio"})
+_MEDIA = re.compile(
+    r"messages\.\d+\.content\.\d+\."
+    r"(input_audio\.data|(image|audio|video)_url\.url)"
+)
+"""Where images and audio are in a request; what has another place is text."""
+
+_BASE64 = re.compile(r"(data:(image|audio|video)/[-.+a-z0-9]+;base64,)?[A-Za-z0-9+/_-]*={0,2}")
+_SHORTEST_MEDIA = 64
+"""Characters: no picture and no sound is shorter, and words are."""
 
 
 def document(body: bytes) -> Mapping[str, Json]:
@@ -101,17 +113,15 @@ def _texts(whole: Mapping[str, Json], *, left_out: frozenset[str]) -> list[Chann
     found: list[ChannelText] = []
     for name, value in whole.items():
         if name not in left_out:
-            _add_named(found, name, value, parent="", path=name, depth=0)
+            _add_named(found, name, value, path=name, depth=0)
     return [(channel, encodable(text)) for channel, text in found if text]
 
 
-def _add_named(
-    found: list[ChannelText], name: str, value: Json, *, parent: str, path: str, depth: int
-) -> None:
+def _add_named(found: list[ChannelText], name: str, value: Json, *, path: str, depth: int) -> None:
     if name not in _FIELDS:
         found.append((f"{path} (name)", f"{name}\n"))
     if isinstance(value, str):
-        media = parent in _MEDIA_PARENTS and _is_media(name, value)
+        media = _MEDIA.fullmatch(path) and _is_media(value)
         if not media and value not in _FIXED.get(name, ()):
             found.append((path, value))
     elif name in _TOKENS:
@@ -129,12 +139,14 @@ def _add(found: list[ChannelText], name: str, value: Json, *, path: str, depth: 
         found.append((path, value))
     elif isinstance(value, dict):
         for inner_name, inner in value.items():
-            _add_named(found, inner_name, inner, parent=name, path=f"{path}.{inner_name}", depth=depth + 1)
+            _add_named(found, inner_name, inner, path=f"{path}.{inner_name}", depth=depth + 1)
     elif isinstance(value, list):
         for position, inner in enumerate(value):
             _add(found, name, inner, path=f"{path}.{_index(inner, position)}", depth=depth + 1)
         if name == "content" and len(value) > 1:
-            found.append((f"{path} (joined)", "".join(_parts(value))))
+            parts = _parts(value)
+            # vLLM puts a line's end between parts; chat templates may write them without a gap.
+            found.extend((f"{path} (joined)", gap.join(parts)) for gap in ("", "\n"))
 
 
 def _index(value: Json, position: int) -> Json:
@@ -142,12 +154,15 @@ def _index(value: Json, position: int) -> Json:
 
 
 def _parts(content: Sequence[Json]) -> list[str]:
-    """Return the text parts of a message's content: chat templates may write them without a gap."""
-    parts = [part.get("text") if isinstance(part, dict) else part for part in content]
+    """Return the parts of a message's content that are text."""
+    parts = [
+        next((part[name] for name in _TEXT_PARTS if isinstance(part.get(name), str)), None)
+        if isinstance(part, dict)
+        else part
+        for part in content
+    ]
     return [part for part in parts if isinstance(part, str)]
 
 
-def _is_media(name: str, value: str) -> bool:
-    return name == "data" or (
-        name == "url" and value.startswith(("data:image/", "data:audio/", "data:video/"))
-    )
+def _is_media(value: str) -> bool:
+    return len(value) >= _SHORTEST_MEDIA and bool(_BASE64.fullmatch(value))

@@ -37,6 +37,7 @@ OWNERS: Mapping[str, str] = MappingProxyType(
         "ec-transfer-config": "the template's ec_transfer",
         **dict.fromkeys(("enable-lora", "lora-modules", "max-loras", "max-lora-rank"), "adapters"),
         "enable-prefix-caching": "Model Units, which always caches prefixes",
+        "scheduling-policy": "Model Units, which takes requests in the order in which they come",
         **dict.fromkeys(
             (
                 "api-key",

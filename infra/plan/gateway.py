@@ -34,7 +34,9 @@ def gateway_plan(stack: Stack, endpoints: Iterable[EndpointPlan]) -> GatewayPlan
         issuer_name=issuer.name if issuer else None,
         parent_namespace=gateway.parent.namespace if gateway.parent else None,
         parent_name=gateway.parent.name if gateway.parent else None,
-        drain_timeout_seconds=max((each.request_timeout_seconds for each in counted), default=0),
+        drain_timeout_seconds=max(
+            (each.request_timeout_seconds + each.startup_timeout_seconds for each in counted), default=0
+        ),
         judges=_judges(stack.environment.value, counted),
     )
 

@@ -368,7 +368,7 @@ class GatewayPlan:
     parent_name: str | None
     """The Gateway API Gateway in front; None where there is none."""
     drain_timeout_seconds: int
-    """As long as the longest request may take."""
+    """As long as the longest request may take, a cold start before it included."""
     judges: Judges | None
 
 

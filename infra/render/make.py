@@ -34,8 +34,9 @@ def _objects(plan: Plan) -> Iterator[Manifest]:
         yield from team_objects(team, plan.stack)
     if plan.gateway:
         yield from gateway_objects(plan, plan.gateway)
-        yield dashboard(plan, plan.gateway)
-        yield alert_rules(plan, plan.gateway)
+        if plan.endpoints:
+            yield dashboard(plan, plan.gateway)
+            yield alert_rules(plan, plan.gateway)
     for endpoint in plan.endpoints:
         yield from _endpoint_objects(endpoint, plan)
 

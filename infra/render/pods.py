@@ -6,6 +6,8 @@ from math import ceil, floor
 from infra import names
 from infra.plan.model import Billing, EndpointPlan, RolePlan
 from infra.render import weights
+from infra.render.gateway.refusals import MOST_CHOICES
+from infra.render.gateway.routes import STRUCTURED_OUTPUT_FEATURE
 from infra.render.manifest import (
     ENGINE,
     Json,
@@ -210,7 +212,7 @@ def _resources(role: RolePlan) -> JsonObject:
 
 def _environment(endpoint: EndpointPlan, role: RolePlan) -> list[JsonObject]:
     own_address: JsonObject = {"fieldRef": {"fieldPath": "status.podIP"}}
-    found = [*_home(), *weights.environment(endpoint, role)]
+    found = [*_home(), *_second_lock(endpoint), *weights.environment(endpoint, role)]
     if role.machines_per_instance > 1:
         found.append({"name": "VLLM_HOST_IP", "valueFrom": own_address})
     if any(argument.startswith("--kv-transfer-config") for argument in role.args):
@@ -220,6 +222,14 @@ def _environment(endpoint: EndpointPlan, role: RolePlan) -> list[JsonObject]:
             # The fastest that there is: RDMA where pods have it, else TCP.
             {"name": "UCX_TLS", "value": "rc,tcp,sm,self,cuda_copy,cuda_ipc"},
         ]
+    return found
+
+
+def _second_lock(endpoint: EndpointPlan) -> list[JsonObject]:
+    """Return what has vLLM refuse what the gateway cannot see: numbers in long texts, tools inside lists."""
+    found: list[JsonObject] = [{"name": "VLLM_MAX_N_SEQUENCES", "value": str(MOST_CHOICES)}]
+    if STRUCTURED_OUTPUT_FEATURE in endpoint.unsupported_features:
+        found.append({"name": "VLLM_ENFORCE_STRICT_TOOL_CALLING", "value": "0"})
     return found
 
 

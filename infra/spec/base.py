@@ -94,7 +94,8 @@ URL = r"^https?://[^\s/@]+(/[^\s]*)?$"
 CURRENCY = r"^[A-Z]{3}$"
 WORD = r"^[^\s]+$"
 KUBERNETES_NAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
-HOST = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$"
+_HOST_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+HOST = rf"^{_HOST_LABEL}(\.{_HOST_LABEL})+$"
 
 PATTERN_WORDS = {
     NAME: "must be 1 to 30 lower-case letters, digits or hyphens, a letter first and no hyphen last",

@@ -27,6 +27,10 @@ ExtendsTarget = Annotated[str, StringConstraints(pattern=EXTENDS_TARGET)]
 EngineArg = str | int | float | bool
 
 
+MOST_PER_MINUTE = 2**32 - 1
+"""Envoy's ratelimit counts in 32 bits."""
+
+
 class FineTune(Spec):
     """A fine-tune of a catalog model: the architecture's facts come from its base."""
 
@@ -138,18 +142,18 @@ class Moderation(Spec):
 class KeyLimits(Spec):
     """What one endpoint accepts from one API key before it answers 429."""
 
-    requests_per_minute: int | None = Field(default=None, gt=0, examples=[60])
+    requests_per_minute: int | None = Field(default=None, gt=0, le=MOST_PER_MINUTE, examples=[60])
     """Requests begun in a minute; default: no limit of its own."""
-    tokens_per_minute: int | None = Field(default=None, gt=0, examples=[40_000])
+    tokens_per_minute: int | None = Field(default=None, gt=0, le=MOST_PER_MINUTE, examples=[40_000])
     """Input and output tokens in a minute; default: no limit of its own."""
 
 
 class Limits(Spec):
     """What one endpoint accepts before it answers 429."""
 
-    requests_per_minute: int | None = Field(default=None, gt=0, examples=[600])
+    requests_per_minute: int | None = Field(default=None, gt=0, le=MOST_PER_MINUTE, examples=[600])
     """Requests begun in a minute; default: no limit."""
-    tokens_per_minute: int | None = Field(default=None, gt=0, examples=[400_000])
+    tokens_per_minute: int | None = Field(default=None, gt=0, le=MOST_PER_MINUTE, examples=[400_000])
     """Input and output tokens in a minute; default: no limit."""
     concurrency: int | None = Field(default=None, gt=0, le=100_000, examples=[64])
     """Requests in flight; default: no limit."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import re2
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints
@@ -21,6 +22,10 @@ def _has(key: str, what: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 KubernetesName = Annotated[str, StringConstraints(pattern=KUBERNETES_NAME)]
+
+
+LONGEST_TIMEOUT = timedelta(minutes=10)
+"""A caller who waits longer for a judge has left."""
 
 
 class Issuer(Spec):
@@ -74,7 +79,7 @@ class Gateway(Spec):
         examples=["registry.example.com/modelunits:0.1.0"]
     )
     """The image that the Containerfile of this repository makes: the moderator, and what brings keys over."""
-    host: Annotated[str, StringConstraints(pattern=HOST)] | None = Field(
+    host: Annotated[str, StringConstraints(pattern=HOST, max_length=253)] | None = Field(
         default=None, examples=["llm.example.com"]
     )
     """The name that callers use; default: the address inside the cluster."""
@@ -134,10 +139,17 @@ class Moderation(Spec):
     """How long a judge may take; later it counts as a refusal to answer, and nothing passes."""
 
     def complaints(self) -> Iterable[Complaint]:
-        """A moderation without a judge is none; patterns are RE2's."""
+        """A moderation without a judge is none; judges can be asked, and let something pass."""
+        for index, word in enumerate(self.words):
+            if not any(map(str.isalnum, word)):
+                yield ("words", index), "has no letter and no digit to look for"
+        if self.url and not _has_port(self.url):
+            yield ("url",), "must have a host, and a port from 1 to 65535 where it names one"
+        if not timedelta() < self.timeout <= LONGEST_TIMEOUT:
+            yield ("timeout",), f"must be at most {LONGEST_TIMEOUT.total_seconds():.0f}s"
         for place, pattern in self._patterns():
             if said := _not_re2(pattern):
-                yield place, f"must be a regular expression of RE2: {said}"
+                yield place, said
         if not (self.words or self.patterns or self.url or self.guard):
             yield (), "names no judge; write words, patterns, url or guard"
 
@@ -147,12 +159,22 @@ class Moderation(Spec):
             yield ("guard", "flags"), self.guard.flags
 
 
+def _has_port(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def _not_re2(pattern: str) -> str | None:
-    """Say why RE2 does not take a pattern. RE2, because no text can make it slow."""
+    """Say why a pattern is of no use to RE2, which no text can make slow."""
     options = re2.Options()
     options.log_errors = False
     try:
-        re2.compile(pattern, options)
+        if re2.compile(pattern, options).search(""):
+            return "is found in every text, so it would refuse everything"
     except re2.error as error:
-        return str(error.args[0].decode() if isinstance(error.args[0], bytes) else error)
+        said = error.args[0].decode() if isinstance(error.args[0], bytes) else error
+        return f"must be a regular expression of RE2: {said}"
     return None

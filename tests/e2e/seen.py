@@ -88,6 +88,14 @@ class Seen:
             if pod.metadata.labels.get(ENDPOINT) == endpoint
         }
 
+    def engine_ids(self, stack: str, endpoint: str) -> set[str]:
+        """Return the identities of an endpoint's engines, without its routers."""
+        return {
+            pod.metadata.uid
+            for pod in self.objects("v1", "Pod", stack)
+            if pod.metadata.labels.get(ENDPOINT) == endpoint and pod.metadata.labels[ROLE] != "router"
+        }
+
     def gpus_used(self, stack: str) -> int:
         """Return the GPUs that the stack's pods hold."""
         return sum(

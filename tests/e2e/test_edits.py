@@ -28,14 +28,14 @@ def test_a_new_bound_reaches_the_autoscaler_and_restarts_nothing(project: Projec
 def test_an_engine_argument_restarts_its_endpoint_alone(project: Project, seen: Seen) -> None:
     """New arguments mean new engines, step by step; other endpoints' objects stay untouched."""
     others = {name: version for name, version in seen.written("first").items() if "chat" not in name}
-    pods = seen.pod_ids("first", "chat")
+    pods = seen.engine_ids("first", "chat")
     with (project.root / "stacks/first/chat.yaml").open("a") as file:
         file.write("engine_args: {max-num-seqs: 32}\n")
 
     told = project.up()
 
     assert told.code == 0, told.output
-    wait_for(True, lambda: not pods & seen.pod_ids("first", "chat"))
+    wait_for(True, lambda: not pods & seen.engine_ids("first", "chat"))
     wait_for({"serve": 2}, lambda: dict(seen.ready_pods("first", "chat")))
     assert others == {name: version for name, version in seen.written("first").items() if "chat" not in name}
 

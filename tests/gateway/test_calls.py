@@ -52,6 +52,16 @@ def test_a_key_lists_what_its_team_may_call(door: Door, base: str) -> None:
     }
 
 
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"xx", b'{"n": 1}'])
+def test_a_list_is_the_same_whatever_comes_with_the_request(door: Door, content: bytes | None) -> None:
+    """Some clients say that they send JSON with every request, and some send some."""
+    headers = {**authorization(SEARCH), "content-type": "application/json"}
+
+    listed = httpx.request("GET", door.gateway.url + "/v1/models", headers=headers, content=content).json()
+
+    assert door.gateway.id_of("chat") in [model["id"] for model in listed["data"]]
+
+
 def test_clients_that_ask_for_health_learn_that_the_door_is_there(door: Door) -> None:
     """GuideLLM asks before it measures; without a key there is nothing to learn."""
     url = door.gateway.url + "/health"

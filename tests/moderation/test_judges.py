@@ -15,6 +15,7 @@ from infra.moderation.judges.guard import PIECE_CHARACTERS
 from infra.moderation.judges.pieces import OVERLAP_CHARACTERS, pieces
 from infra.moderation.judges.protocol import Found, JudgeError, Kind, Opinion, Refused
 from infra.moderation.judges.words import words
+from infra.moderation.normal import MARKS_MAX, folded, plain
 from infra.moderation.panel import Panel
 from infra.moderation.texts import UnreadableError, document, request_texts
 from infra.render.gateway.moderation import moderation_config
@@ -188,16 +189,18 @@ def test_guards_read_whole_requests_in_pieces() -> None:
 
 def test_media_is_not_read_and_everything_else_is() -> None:
     """The bytes of images and sounds are no text; the same bytes anywhere else are."""
-    image = "data:image/png;base64,AAAA"
+    image, sound = "data:image/png;base64," + "A" * 64, "B" * 64
+    schema = {"type": "object", "image_url": {"data": "hidden", "url": image}}
     parts = [
         {"type": "image_url", "image_url": {"url": image, "detail": "low", "more": image}},
-        {"type": "input_audio", "input_audio": {"data": "BBBB", "format": "wav"}},
+        {"type": "input_audio", "input_audio": {"data": sound, "format": "wav"}},
+        {"type": "image_url", "image_url": {"url": "data:image/forbidden"}},
         {"type": "text", "text": "seen"},
     ]
     request = {
         "model": "ep-chat-000000",
         "messages": [{"role": "user", "content": parts}],
-        "note": "data:text/plain,x",
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}],
     }
 
     assert request_texts(document(json.dumps(request).encode())) == (
@@ -205,10 +208,19 @@ def test_media_is_not_read_and_everything_else_is() -> None:
         "more\n",
         image,
         "wav",
+        "data:image/forbidden",
         "seen",
-        "note\n",
-        "data:text/plain,x",
+        "f",
+        "hidden",
     )
+
+
+def test_no_pile_of_accents_takes_long() -> None:
+    """Putting accents in order takes steps by their square: no letter keeps more than thirty."""
+    pile = "a" + "\u0300\u0316" * 500_000
+
+    assert folded(f"b{pile}d") == "bad"
+    assert len(plain(pile)) <= 1 + MARKS_MAX
 
 
 @pytest.mark.parametrize("body", ['{"a": [' + "[" * 200 + "]" * 200 + "]}", '{"a": NaN' * 2, "\ufeff{}"])

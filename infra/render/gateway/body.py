@@ -89,6 +89,8 @@ def _request_rule(field: Field) -> JsonObject:
         rule["on_present"] = {"metadata_namespace": NAMESPACE, "key": field.key, "type": _KINDS[field.kind]}
     if field.key == MODEL:
         rule["on_error"] = {"metadata_namespace": NAMESPACE, "key": NOT_JSON, "value": True}
+        # Envoy looks for the route again only where something was kept: a list of models has no model.
+        rule["on_missing"] = {"metadata_namespace": NAMESPACE, "key": "no_model", "value": True}
     return rule
 
 

@@ -92,12 +92,15 @@ def _number(param: str, allowed: str, value: Between | OneOf) -> Refusal:
     return _no(param, f"`{param}` has to be {allowed}.", _is(param, Present()), _not(param, value))
 
 
+MOST_CHOICES = 10
+"""Of one request: MaaS's bound of `n`."""
+
 _BEAM = _is("use_beam_search", OneOf(values=(True,)))
 _NO_BEAM = _not("use_beam_search", OneOf(values=(True,)))
-_SEVERAL = OneOf(values=tuple(range(2, 11)))
+_SEVERAL = OneOf(values=tuple(range(2, MOST_CHOICES + 1)))
 
 PARAMETERS = (
-    _number("n", "a whole number from 1 to 10", OneOf(values=tuple(range(1, 11)))),
+    _number("n", "a whole number from 1 to 10", OneOf(values=tuple(range(1, MOST_CHOICES + 1)))),
     _number("temperature", "a number from 0 to 2", Between(low=0, high=2)),
     _number("top_p", "a number above 0 and up to 1", Between(low=ABOVE_ZERO, high=1)),
     _number("top_k", "-1, 0 or a larger whole number", Between(low=-1, high=LARGEST)),
