@@ -5,6 +5,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from infra.moderation.judges.expressions import Expression
 from infra.moderation.judges.words import is_empty
+from infra.spec.gateway import LONGEST_TIMEOUT
 
 
 class ConfigError(Exception):
@@ -31,7 +32,7 @@ class Config(_Part):
     patterns: tuple[str, ...] = Field(default=())
     url: str | None = Field(default=None, pattern="^https?://")
     guard: Guard | None = None
-    timeout_seconds: float = Field(default=10.0, gt=0, le=600)
+    timeout_seconds: float = Field(default=10.0, gt=0, le=LONGEST_TIMEOUT.total_seconds())
 
 
 def parse(text: bytes) -> Config:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Self, TypeVar
+from urllib.parse import urlsplit
 
 from immutabledict import immutabledict
 from pydantic import (
@@ -55,6 +56,17 @@ class Spec(BaseModel):
         return self
 
 
+def address_complaints(place: Path, url: str) -> Iterable[Complaint]:
+    """Say that an address has the form of one, and yet nobody can be asked there."""
+    try:
+        parts = urlsplit(url)
+        asked = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        asked = False
+    if not asked:
+        yield place, "must have a host, and a port from 1 to 65535 where it names one"
+
+
 def repeated(names: Iterable[str]) -> Iterable[tuple[int, str]]:
     """Return every name that stands a second time, with its place in the list."""
     seen: set[str] = set()
@@ -93,6 +105,7 @@ URL = r"^https?://[^\s/@]+(/[^\s]*)?$"
 """Without a user's name and password: addresses are readable by everybody who may see the objects."""
 CURRENCY = r"^[A-Z]{3}$"
 WORD = r"^[^\s]+$"
+Image = Annotated[str, StringConstraints(pattern=WORD)]
 KUBERNETES_NAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 _HOST_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 HOST = rf"^{_HOST_LABEL}(\.{_HOST_LABEL})+$"

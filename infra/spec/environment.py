@@ -8,7 +8,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from infra.spec.base import CURRENCY, URL, CatalogName, Complaint, FrozenMap, Name, Person, Reason, Spec
+from infra.spec.base import (
+    CURRENCY,
+    URL,
+    CatalogName,
+    Complaint,
+    FrozenMap,
+    Name,
+    Person,
+    Reason,
+    Spec,
+    address_complaints,
+)
 from infra.spec.endpoint import Count
 from infra.spec.gateway import Gateway, Moderation
 from infra.spec.quantities import MemoryGib
@@ -119,6 +130,10 @@ class Prometheus(Spec):
         examples=["http://prometheus-operated.monitoring.svc:9090"],
     )
     """Prometheus' address inside the cluster."""
+
+    def complaints(self) -> Iterable[Complaint]:
+        """Autoscalers can ask there."""
+        yield from address_complaints(("url",), self.url)
 
 
 class Exemption(Spec):

@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 import re2
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints
 
-from infra.spec.base import HOST, KUBERNETES_NAME, URL, WORD, Complaint, Name, Path, Spec
+from infra.spec.base import HOST, KUBERNETES_NAME, URL, Complaint, Image, Name, Path, Spec, address_complaints
 from infra.spec.quantities import Duration
 
 _TEXT: dict[str, JsonValue] = {"type": "string"}
@@ -75,9 +74,7 @@ class Gateway(Spec):
         }
     )
 
-    image: Annotated[str, StringConstraints(pattern=WORD)] = Field(
-        examples=["registry.example.com/modelunits:0.1.0"]
-    )
+    image: Image = Field(examples=["registry.example.com/modelunits:0.1.0"])
     """The image that the Containerfile of this repository makes: the moderator, and what brings keys over."""
     host: Annotated[str, StringConstraints(pattern=HOST, max_length=253)] | None = Field(
         default=None, examples=["llm.example.com"]
@@ -143,9 +140,9 @@ class Moderation(Spec):
         for index, word in enumerate(self.words):
             if not any(map(str.isalnum, word)):
                 yield ("words", index), "has no letter and no digit to look for"
-        if self.url and not _has_port(self.url):
-            yield ("url",), "must have a host, and a port from 1 to 65535 where it names one"
-        if not timedelta() < self.timeout <= LONGEST_TIMEOUT:
+        if self.url:
+            yield from address_complaints(("url",), self.url)
+        if self.timeout > LONGEST_TIMEOUT:
             yield ("timeout",), f"must be at most {LONGEST_TIMEOUT.total_seconds():.0f}s"
         for place, pattern in self._patterns():
             if said := _not_re2(pattern):
@@ -157,14 +154,6 @@ class Moderation(Spec):
         yield from ((("patterns", index), pattern) for index, pattern in enumerate(self.patterns))
         if self.guard:
             yield ("guard", "flags"), self.guard.flags
-
-
-def _has_port(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
 
 
 def _not_re2(pattern: str) -> str | None:

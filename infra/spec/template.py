@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import Annotated, Literal
 
 from immutabledict import immutabledict
-from pydantic import ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import ConfigDict, Field, JsonValue
 
-from infra.spec.base import WORD, CatalogName, Complaint, FrozenMap, Spec
+from infra.spec.base import CatalogName, Complaint, FrozenMap, Image, Spec
 from infra.spec.endpoint import EngineArg
 from infra.spec.quantities import Duration, MemoryGib
 
@@ -16,7 +16,6 @@ RoleName = Literal["serve", "encode", "prefill", "decode"]
 Feature = Literal["structured_output", "responses_api", "context_cache"]
 Label = Literal["measured", "calibrated", "estimated", "extrapolated"]
 ParallelSize = Annotated[int, Field(ge=1, le=1024)]
-Image = Annotated[str, StringConstraints(pattern=WORD)]
 
 ROLES_OF_SHAPE: Mapping[Shape, tuple[RoleName, ...]] = immutabledict(
     {
