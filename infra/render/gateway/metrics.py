@@ -44,5 +44,17 @@ ACTIVE_REQUESTS = "envoy_cluster_upstream_rq_active"
 PENDING_REQUESTS = "envoy_cluster_upstream_rq_pending_active"
 """Gauge, by endpoint: requests that wait for a connection, within the limit of concurrency."""
 
+UPSTREAM_MS = "envoy_cluster_upstream_rq_time"
+"""Histogram, by endpoint: from a request passed on whole to the last byte from the engine."""
+
+LIVE = "envoy_server_live"
+"""Gauge: 1 of each gateway that is up."""
+
+CONNECTIONS = "envoy_server_total_connections"
+"""Gauge: of callers and to engines."""
+
+CERTIFICATE_DAYS = "envoy_server_days_until_first_cert_expiring"
+"""Gauge: until the gateway's certificate ends."""
+
 RATELIMIT_ERRORS = "envoy_cluster_ratelimit_error"
 """Counter: limits that could not be asked for; the requests passed."""

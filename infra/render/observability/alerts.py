@@ -168,10 +168,10 @@ def _held_too_long(endpoint: EndpointPlan, stack: str) -> Alert:
 def _gateway(stack: str) -> Iterable[Alert]:
     counted = per_second(metrics.OUTPUT_TOKENS, stack, WINDOW, _BY)
     made = per_second(ENGINE_TOKENS, stack, WINDOW, _BY)
-    days = f"min by ({STACK_LABEL}) (envoy_server_days_until_first_cert_expiring{{{stack}}})"
+    days = f"min by ({STACK_LABEL}) ({metrics.CERTIFICATE_DAYS}{{{stack}}})"
     yield Alert(
         name="GatewayDown",
-        expression=f"absent(envoy_server_live{{{stack}}})",
+        expression=f"absent({metrics.LIVE}{{{stack}}})",
         for_="2m",
         severity="critical",
         summary="No gateway is up",

@@ -1,6 +1,7 @@
 """What the dashboard of a stack shows: for callers, for promises, for engines, for the gateway itself."""
 
 from infra.render.gateway import metrics
+from infra.render.gateway.errors import MODERATION_UNAVAILABLE
 from infra.render.observability.expressions import (
     HELD,
     KV_CACHE_USE,
@@ -18,9 +19,6 @@ from infra.render.observability.expressions import (
 )
 from infra.render.observability.panels import Panel, Query, Row
 from infra.render.queries import ENDPOINT_LABEL, ROLE_LABEL, RUNNING, STACK_LABEL, WAITING
-
-UPSTREAM_MS = "envoy_cluster_upstream_rq_time"
-"""Envoy's histogram, by endpoint: from a request passed on whole to the last byte from the engine."""
 
 STACK_CHOICE = "stack"
 ENDPOINT_CHOICE = "endpoint"
@@ -186,8 +184,8 @@ def _engines() -> Row:
 def _gateway() -> Row:
     per_answer = (
         f"({per_second(f'{metrics.DURATION_MS}_sum', _CHOSEN, WINDOW, _BY_ENDPOINT)}"
-        f" - {per_second(f'{UPSTREAM_MS}_sum', _CHOSEN, WINDOW, _BY_ENDPOINT)})"
-        f" / {per_second(f'{UPSTREAM_MS}_count', _CHOSEN, WINDOW, _BY_ENDPOINT)}"
+        f" - {per_second(f'{metrics.UPSTREAM_MS}_sum', _CHOSEN, WINDOW, _BY_ENDPOINT)})"
+        f" / {per_second(f'{metrics.UPSTREAM_MS}_count', _CHOSEN, WINDOW, _BY_ENDPOINT)}"
     )
     return Row(
         title="Gateway",
@@ -208,7 +206,7 @@ def _gateway() -> Row:
                     Query(
                         expression=per_second(
                             metrics.REFUSALS,
-                            f'{_CHOSEN},{metrics.REASON_LABEL}="moderation_unavailable"',
+                            f'{_CHOSEN},{metrics.REASON_LABEL}="{MODERATION_UNAVAILABLE.code}"',
                             WINDOW,
                             _BY_ENDPOINT,
                         ),
@@ -221,10 +219,8 @@ def _gateway() -> Row:
                 says="Gateways that are live, and connections of callers and to engines.",
                 unit="short",
                 queries=(
-                    Query(expression=f"sum(envoy_server_live{{{_STACK}}})", legend="gateways"),
-                    Query(
-                        expression=f"sum(envoy_server_total_connections{{{_STACK}}})", legend="connections"
-                    ),
+                    Query(expression=f"sum({metrics.LIVE}{{{_STACK}}})", legend="gateways"),
+                    Query(expression=f"sum({metrics.CONNECTIONS}{{{_STACK}}})", legend="connections"),
                 ),
             ),
         ),
