@@ -109,7 +109,7 @@ def endpoint_plan(resolved: Resolved, stack: Stack, as_of: date) -> plan.Endpoin
             resolved.flags,
             resolved.model.max_context,
         ),
-        url=base_url(stack.name, environment.gateway) or f"http://{upstream}/v1",
+        url=base_url(stack.name, environment.gateway) if environment.gateway else f"http://{upstream}/v1",
         upstream=upstream,
         request_timeout_seconds=REQUEST_TIMEOUT_SECONDS,
         startup_timeout_seconds=int(template.startup_timeout.total_seconds()),

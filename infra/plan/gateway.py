@@ -18,8 +18,7 @@ OWN_CERTIFICATE = "gateway-tls"
 def gateway_plan(stack: Stack, endpoints: Iterable[EndpointPlan]) -> GatewayPlan | None:
     """Return the door of a stack; None where the environment has none."""
     gateway = stack.environment.value.gateway
-    url = base_url(stack.name, gateway)
-    if gateway is None or url is None:
+    if gateway is None:
         return None
     counted = tuple(endpoints)
     issuer = gateway.tls.issuer if gateway.tls else None
@@ -27,7 +26,7 @@ def gateway_plan(stack: Stack, endpoints: Iterable[EndpointPlan]) -> GatewayPlan
         namespace=names.gateway_namespace(stack.name),
         image=gateway.image,
         host=gateway.host,
-        url=url,
+        url=base_url(stack.name, gateway),
         replicas=gateway.replicas,
         tls_secret=(gateway.tls.secret or OWN_CERTIFICATE) if gateway.tls else None,
         issuer_kind=issuer.kind if issuer else None,
@@ -41,10 +40,8 @@ def gateway_plan(stack: Stack, endpoints: Iterable[EndpointPlan]) -> GatewayPlan
     )
 
 
-def base_url(stack: str, gateway: Gateway | None) -> str | None:
-    """Return the base URL of OpenAI clients; None where there is no door."""
-    if gateway is None:
-        return None
+def base_url(stack: str, gateway: Gateway) -> str:
+    """Return the base URL of OpenAI clients."""
     encrypted = gateway.tls is not None or gateway.parent is not None
     host = gateway.host or f"{names.GATEWAY}.{names.gateway_namespace(stack)}.svc"
     return f"{'https' if encrypted else 'http'}://{host}/v1"

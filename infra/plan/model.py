@@ -340,12 +340,6 @@ class Judges:
     guard: Guard | None
     timeout_seconds: float
 
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """Kinds of judges that there are."""
-        named = {"words": self.words, "patterns": self.patterns, "url": self.url, "guard": self.guard}
-        return tuple(kind for kind, judge in named.items() if judge)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayPlan:
