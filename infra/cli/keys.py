@@ -20,8 +20,9 @@ from infra.keys.contents import with_key, without_key
 from infra.keys.folder import FolderStore
 from infra.keys.last_used import LastUsed, machine_last_used, running
 from infra.keys.store import Store
-from infra.local.control_plane import CONTEXT
+from infra.local.control_plane import own_kubeconfig
 from infra.local.folders import folders
+from infra.local.serve.place import serve_folder
 from infra.plan.gateway import base_url
 from infra.problems import SpecError
 from infra.spec.environment import Environment
@@ -145,11 +146,11 @@ def _place(root: Path, stack: str, local: bool) -> _Place:
 
 
 def _on_this_machine(root: Path, stack: str, environment: Environment) -> _Place:
-    served = folders(root).state / "serve" / stack
-    gateway = running(served / "serve.json")
+    served = serve_folder(folders(root), stack)
+    gateway = running(served.record)
     return _Place(
         teams=tuple(environment.teams),
-        store=FolderStore(served / "keys"),
+        store=FolderStore(served.keys),
         base_url=gateway.base_url if gateway else None,
         last_used=lambda: machine_last_used(gateway),
     )
@@ -166,9 +167,9 @@ def _in_the_cluster(root: Path, stack: str, environment: Environment) -> _Place:
             f"{stack} has no gateway, so nobody would ask for keys: write `gateway` into "
             f"stacks/Pulumi.{stack}.yaml, or use --local"
         )
-    context, own = environment.cluster.context, folders(root).kubeconfig
+    context = environment.cluster.context
     try:
-        api = connect(context, own if context == CONTEXT and own.exists() else None)
+        api = connect(context, own_kubeconfig(folders(root), context))
     except KeysError as error:
         fail(str(error))
     return _Place(

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 
 from infra.cli.arguments import Root, StackName, checked_or_fail, day_of, fail
-from infra.local.control_plane import CONTEXT
+from infra.local.control_plane import own_kubeconfig
 from infra.local.folders import folders
 from infra.plan.model import Plan
 from infra.status.gateway import GatewayState, gateway_state
@@ -67,7 +67,7 @@ def status(
     console = Console()
     # Ids are there to be copied: a narrow terminal wraps lines, but no cell is cut.
     console.width = max(console.width, TABLE_WIDTH)
-    kubeconfig = _embedded(plan, root)
+    kubeconfig = own_kubeconfig(folders(root), plan.context)
     seen = _look(plan, kubeconfig)
     if output is StatusFormat.JSON:
         print(json.dumps(asdict(seen), indent=2))
@@ -83,12 +83,6 @@ def status(
     if wait and (unsettled := seen.unsettled()):
         said = "; ".join(f"{name} is {state}: {detail}" for name, state, detail in unsettled)
         fail(f"gave up after {timeout_minutes:g} minutes: {said}")
-
-
-def _embedded(plan: Plan, root: Path) -> Path | None:
-    """Return the kubeconfig of this checkout's own cluster, where that is the stack's."""
-    own = folders(root).kubeconfig
-    return own if plan.context == CONTEXT and own.exists() else None
 
 
 def _look(plan: Plan, kubeconfig: Path | None) -> Now:

@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 
 from infra.local import processes
+from infra.local.folders import Folders
 from infra.local.toolchain import Tool
 
 NAME = "modelunits"
@@ -169,6 +170,11 @@ def _write_kubeconfig(cluster: Path) -> None:
             sort_keys=False,
         )
     )
+
+
+def own_kubeconfig(where: Folders, context: str | None) -> Path | None:
+    """Return the kubeconfig of this checkout's own cluster, where that is what a context means."""
+    return where.kubeconfig if context == CONTEXT and where.kubeconfig.exists() else None
 
 
 def server(cluster: Path) -> str:
