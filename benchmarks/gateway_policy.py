@@ -81,7 +81,7 @@ def _running(
 ) -> Iterator[tuple[list[Way], Mapping[str, int]]]:
     planned, endpoints = plan()
     at = ServeFolder(path=path)
-    listening = _listening()
+    listening = Listening.choose(*ports.quiet(1))
     upstreams = {each.id: behind for each in planned.endpoints}
     where = place(at, listening, upstreams, limited=True, moderated=True)
     keys = [
@@ -138,18 +138,4 @@ def _endpoint(endpoint: EndpointPlan, limits: KeyLimits, *, moderated: bool) -> 
             queue=1000,
             per_key=limits,
         ),
-    )
-
-
-def _listening() -> Listening:
-    gateway, metrics, admin, ratelimit, http, debug, redis, moderator = ports.quiet(8)
-    return Listening(
-        gateway=gateway,
-        metrics=metrics,
-        admin=admin,
-        ratelimit=ratelimit,
-        ratelimit_http=http,
-        ratelimit_debug=debug,
-        redis=redis,
-        moderator=moderator,
     )

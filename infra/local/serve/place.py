@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from infra.local.folders import Folders
+from infra.local.ports import quiet
 from infra.render.gateway.place import Address, Place
 
 LOOPBACK = "127.0.0.1"
@@ -80,6 +81,12 @@ class Listening:
     ratelimit_debug: int
     redis: int
     moderator: int
+
+    @classmethod
+    def choose(cls, gateway: int) -> "Listening":
+        """Return ports that are free now, and the one that callers use."""
+        others = [each.name for each in fields(cls) if each.name != "gateway"]
+        return cls(gateway=gateway, **dict(zip(others, quiet(len(others)), strict=True)))
 
     @property
     def base_url(self) -> str:

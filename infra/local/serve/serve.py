@@ -78,7 +78,7 @@ def _run(
     limited = needs_ratelimit(plan)
     programs = gateway_programs(folders, progress, limited=limited)
     stand_ins = tuple(_stand_ins(folder, wish, progress, temporary))
-    listening = _listening(wish.port)
+    listening = Listening.choose(wish.port)
     upstreams = {one.endpoint.id: one.address for one in stand_ins}
     at = place(folder, listening, upstreams, limited=limited, moderated=needs_moderator(plan))
     _write(folder, plan, at)
@@ -91,20 +91,6 @@ def _run(
     guard = judges.guard.endpoint_id if judges and judges.guard else None
     needed = [one.endpoint.name for one in stand_ins if one.endpoint.id == guard]
     _watch(parts, Engines(stand_ins, folder, progress, needed=needed), listening)
-
-
-def _listening(port: int) -> Listening:
-    metrics, admin, ratelimit, http, debug, redis, moderator = ports.quiet(7)
-    return Listening(
-        gateway=port,
-        metrics=metrics,
-        admin=admin,
-        ratelimit=ratelimit,
-        ratelimit_http=http,
-        ratelimit_debug=debug,
-        redis=redis,
-        moderator=moderator,
-    )
 
 
 def _stand_ins(folder: ServeFolder, wish: Wish, progress: Progress, temporary: Path) -> Iterator[StandIn]:
