@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from infra import names
 from infra.plan.model import GatewayPlan, Plan
+from infra.render.disruption import one_at_a_time
 from infra.render.gateway.bootstrap import BOOTSTRAP_FILE
 from infra.render.gateway.make import gateway_files, needs_moderator, needs_ratelimit
 from infra.render.gateway.moderation import moderation_config
@@ -113,9 +114,5 @@ def _disruption_budget(plan: Plan, gateway: GatewayPlan) -> Manifest:
         "policy/v1",
         "PodDisruptionBudget",
         names.GATEWAY,
-        spec={
-            "maxUnavailable": 1,
-            "unhealthyPodEvictionPolicy": "AlwaysAllow",
-            "selector": {"matchLabels": part_selector(plan.stack)},
-        },
+        spec=one_at_a_time(part_selector(plan.stack)),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from infra.plan.model import GatewayPlan, Plan
+from infra.render.disruption import one_at_a_time
 from infra.render.gateway.make import ratelimit_config
 from infra.render.gateway_common import (
     RATELIMIT,
@@ -59,11 +60,7 @@ def limits_objects(plan: Plan, gateway: GatewayPlan) -> Iterator[Manifest]:
         "PodDisruptionBudget",
         RATELIMIT,
         component=RATELIMIT,
-        spec={
-            "maxUnavailable": 1,
-            "unhealthyPodEvictionPolicy": "AlwaysAllow",
-            "selector": {"matchLabels": part_selector(plan.stack, RATELIMIT)},
-        },
+        spec=one_at_a_time(part_selector(plan.stack, RATELIMIT)),
     )
 
 
