@@ -19,7 +19,6 @@ from infra.local.serve.errors import ServeError
 from infra.local.serve.place import Listening
 from infra.local.serve.serve import Wish
 from infra.local.serve.serve import serve as serve_until_told
-from infra.local.vllm_environment import CannotInstallError
 from infra.plan.make import make_plan
 from infra.plan.model import Plan
 from infra.problems import SpecError, allowed
@@ -42,7 +41,7 @@ def serve_stack(root: Path, stack: str, day: date, *, written_engines: Iterable[
 
     try:
         serve_until_told(folders(root), Wish(plan=plan, elsewhere=elsewhere, port=port), progress, serving)
-    except (CannotInstallError, GoError, KeysError, ServeError, Unavailable) as error:
+    except (GoError, KeysError, ServeError, Unavailable) as error:
         fail(str(error))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from infra.local.download import Unavailable
 from infra.local.folders import architecture, cache_folder
 from infra.local.progress import Progress, Step
-from infra.local.tool_cache import only_one
+from infra.local.tool_cache import made_once
 
 
 def unpacked(packages: Sequence[str], progress: Progress) -> Path:
@@ -22,20 +22,15 @@ def unpacked(packages: Sequence[str], progress: Progress) -> Path:
         if shutil.which(program) is None:
             raise Unavailable(f"{program} is not here to fetch Debian's {' and '.join(packages)}")
     folder = _folder(packages)
-    finished = folder / "finished"
-    title = f"{packages[0]} from Debian"
-    waiting = f"another run fetches {title}"
-    with only_one(folder.parent / f"{folder.name}.lock", lambda: progress.note(waiting)):
-        if not finished.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            with progress.step(title) as step:
-                _fetch(packages, folder, step)
-                for package in sorted(folder.glob("*.deb")):
-                    _run(["dpkg", "--extract", str(package), str(folder)], folder)
-                    package.unlink()
-            finished.touch()
-    return folder
+
+    def make(step: Step) -> None:
+        folder.mkdir(parents=True)
+        _fetch(packages, folder, step)
+        for package in sorted(folder.glob("*.deb")):
+            _run(["dpkg", "--extract", str(package), str(folder)], folder)
+            package.unlink()
+
+    return made_once(folder, f"fetch {packages[0]} from Debian", progress, make)
 
 
 def library_environment(folder: Path) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,28 +9,22 @@ from pathlib import Path
 from infra.local.download import Unavailable
 from infra.local.folders import cache_folder
 from infra.local.progress import Progress
-from infra.local.tool_cache import only_one
+from infra.local.tool_cache import made_once
 
 LAST_LINES = 5
 
 
 def locked_environment(lock: Path, progress: Progress) -> Path:
-    """Return the folder of the environment's programs; a changed lock makes a new one.
+    """Return the folder of the environment's programs; a changed lock makes a new one."""
+    folder = environment_folder(lock.stem, lock)
+    return made_once(folder, f"install {lock.stem}", progress, lambda _: _make(folder, lock)) / "bin"
 
-    Why a mark and not a rename: programs in a virtual environment hold its path.
-    """
+
+def environment_folder(name: str, *locks: Path) -> Path:
+    """Return where an environment for this Python is kept that some lock files describe."""
     python = f"py{sys.version_info.major}{sys.version_info.minor}"
-    digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:8]
-    folder = cache_folder(os.environ) / f"{lock.stem}-{python}-{digest}"
-    finished = folder / "finished"
-    waiting = f"another run installs {lock.stem}"
-    with only_one(folder.parent / f"{folder.name}.lock", lambda: progress.note(waiting)):
-        if not finished.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            with progress.step(f"install {lock.stem}"):
-                _make(folder, lock)
-            finished.touch()
-    return folder / "bin"
+    digest = hashlib.sha256(b"".join(lock.read_bytes() for lock in locks)).hexdigest()[:8]
+    return cache_folder(os.environ) / f"{name}-{python}-{digest}"
 
 
 def _make(folder: Path, lock: Path) -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from infra.local.parts import Part
+from infra.local.progress import Progress, Step
 
 RECORD = "tool.json"
 
@@ -26,6 +27,22 @@ def only_one(lock: Path, waiting: Callable[[], None]) -> Iterator[None]:
             waiting()
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def made_once(folder: Path, title: str, progress: Progress, make: Callable[[Step], None]) -> Path:
+    """Return a folder that `make` fills, making it where no run has finished it yet.
+
+    Why a mark and not a rename: programs in a virtual environment hold its path.
+    """
+    finished = folder / "finished"
+    waiting = f"another run has begun to {title}"
+    with only_one(folder.parent / f"{folder.name}.lock", lambda: progress.note(waiting)):
+        if not finished.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            with progress.step(title) as step:
+                make(step)
+            finished.touch()
+    return folder
 
 
 def folder_of(tools: Path, part: Part) -> Path:

