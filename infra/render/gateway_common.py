@@ -72,13 +72,14 @@ def gateway_object(
     component: str = names.GATEWAY,
     spec: JsonObject | None = None,
     annotations: Mapping[str, str] | None = None,
+    more_labels: Mapping[str, str] | None = None,
     **other: Json,
 ) -> Manifest:
     """Return an object in the gateway's namespace."""
     metadata: dict[str, Json] = {
         "name": name,
         "namespace": gateway.namespace,
-        "labels": gateway_labels(plan, component),
+        "labels": {**gateway_labels(plan, component), **(more_labels or {})},
     }
     if annotations:
         metadata["annotations"] = annotations

@@ -2,9 +2,8 @@
 
 import json
 
-from infra import names
 from infra.plan.model import GatewayPlan, Plan
-from infra.render.gateway_common import gateway_labels
+from infra.render.gateway_common import gateway_object
 from infra.render.manifest import Manifest
 from infra.render.observability.panels import Choice, dashboard_json
 from infra.render.observability.rows import ENDPOINT_CHOICE, STACK_CHOICE, rows
@@ -25,17 +24,13 @@ def dashboard(plan: Plan, gateway: GatewayPlan) -> Manifest:
         ),
         rows=rows(),
     )
-    return Manifest(
-        owner_kind=names.GATEWAY_TYPE,
-        owner=names.GATEWAY,
-        body={
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {
-                "name": "dashboard",
-                "namespace": gateway.namespace,
-                "labels": {**gateway_labels(plan, "dashboard"), **FINDS},
-            },
-            "data": {f"{name}.json": json.dumps(content, indent=1, ensure_ascii=False)},
-        },
+    return gateway_object(
+        plan,
+        gateway,
+        "v1",
+        "ConfigMap",
+        "dashboard",
+        component="dashboard",
+        more_labels=FINDS,
+        data={f"{name}.json": json.dumps(content, indent=1, ensure_ascii=False)},
     )
