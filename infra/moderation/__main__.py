@@ -3,10 +3,10 @@
 import argparse
 import asyncio
 import os
-import signal
 import sys
 from pathlib import Path
 
+from infra import external_processor
 from infra.moderation import make
 from infra.moderation.config import ConfigError
 from infra.moderation.journal import Journal
@@ -19,16 +19,12 @@ DRAIN_SECONDS = 30.0
 async def serve(config: Path, listen: str, drain_seconds: float) -> None:
     """Serve until told to end; then take nothing new, and let what runs end within the drain time."""
     journal = Journal()
-    end = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, end.set)
+    end = external_processor.told_to_end()
     async with make.client() as client:
         key = os.environ.get(make.KEY_VARIABLE)
         reloading = Reloading(config, lambda read: make.panel(read, client=client, key=key), journal)
         serving = server(reloading.panel, journal)
-        port = serving.add_insecure_port(listen)
-        await serving.start()
-        journal.say("listening", address=f"{listen.rpartition(':')[0]}:{port}")
+        journal.say("listening", address=await external_processor.listen(serving, listen))
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(reloading.watch())
             await end.wait()

@@ -5,14 +5,13 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Literal
 
-import grpc
 from envoy.service.ext_proc.v3.external_processor_pb2 import (
     HttpBody,
     HttpHeaders,
     ProcessingRequest,
-    ProcessingResponse,
 )
 
+from infra.external_processor import Context
 from infra.moderation import messages
 from infra.moderation.answers import Answer, PassedOn, Streamed, Whole
 from infra.moderation.journal import Journal
@@ -26,8 +25,6 @@ THREAD_BYTES_MIN = 256 << 10
 
 ERROR_STATUS_MIN = 400
 ENDPOINT = re.compile(r"[a-z0-9-]{1,100}", re.ASCII)
-
-Context = grpc.aio.ServicerContext[ProcessingRequest, ProcessingResponse]
 
 
 class Conversation:
