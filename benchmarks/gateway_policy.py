@@ -32,35 +32,38 @@ TODAY = date(2026, 11, 21)
 NEVER_REACHED = 1_000_000_000
 """A limit per minute; ratelimit counts in 32 bits."""
 
-NO_LIMITS = KeyLimits(requests_per_minute=None, tokens_per_minute=None)
-EVERY_LIMIT = KeyLimits(requests_per_minute=NEVER_REACHED, tokens_per_minute=NEVER_REACHED)
+NO_LIMITS = KeyLimits(requests_per_minute=None, tokens_per_minute=None, concurrency=None, queue=0)
+PER_MINUTE = replace(NO_LIMITS, requests_per_minute=NEVER_REACHED, tokens_per_minute=NEVER_REACHED)
+KEY_CONCURRENCY = replace(NO_LIMITS, concurrency=100_000)
 
 PASSES = (
     ("keys", (ENVOY,)),
     ("limits", (ENVOY, "ratelimit", "redis")),
     ("moderation", (ENVOY, "ratelimit", "redis", "moderator")),
+    ("key concurrency", (ENVOY, "concurrency")),
 )
-"""What a request to each of the three endpoints meets, and which processes it passes."""
+"""What a request to each of the endpoints meets, and which processes it passes."""
 
 
-def plan() -> tuple[Plan, tuple[EndpointPlan, EndpointPlan, EndpointPlan]]:
-    """Return the plan of the stack `local`, and three endpoints: bare, limited, limited and moderated."""
+def plan() -> tuple[Plan, tuple[EndpointPlan, ...]]:
+    """Return the plan of the stack `local`, and an endpoint for each of PASSES."""
     loaded = load_stack(ROOT, STACK)
     assert loaded.stack is not None, loaded.problems
     planned = make_plan(loaded.stack, load_catalog(), TODAY).plan
     assert planned is not None
-    bare, limited, moderated = planned.endpoints[:3]
+    bare, limited, moderated, counted = planned.endpoints[:4]
     chosen = (
         _endpoint(bare, NO_LIMITS, moderated=False),
-        _endpoint(limited, EVERY_LIMIT, moderated=False),
-        _endpoint(moderated, EVERY_LIMIT, moderated=True),
+        _endpoint(limited, PER_MINUTE, moderated=False),
+        _endpoint(moderated, PER_MINUTE, moderated=True),
+        _endpoint(counted, KEY_CONCURRENCY, moderated=False),
     )
-    return replace(planned, endpoints=(*chosen, *planned.endpoints[3:])), chosen
+    return replace(planned, endpoints=(*chosen, *planned.endpoints[4:])), chosen
 
 
 @contextmanager
 def our_gateway(folder: Path, behind: Address) -> Iterator[tuple[Way, ...]]:
-    """Run the gateway; three ways go through it, one for each endpoint."""
+    """Run the gateway; a way goes through it for each of PASSES."""
     with _running(folder / "gateway", behind, lambda files: files, helpers=True) as (ways, pids):
         yield tuple(
             replace(way, name=f"gateway, {what}", processes=tuple(pids[name] for name in through))
@@ -83,7 +86,7 @@ def _running(
     at = ServeFolder(path=path)
     listening = Listening.choose(*ports.quiet(1))
     upstreams = {each.id: behind for each in planned.endpoints}
-    where = place(at, listening, upstreams, limited=True, moderated=True)
+    where = place(at, listening, upstreams, limited=True, moderated=True, keys_counted=True)
     keys = [
         CallerKey(id=f"k{number:08x}", team=each.team, secret=f"mu-{number:043}")
         for number, each in enumerate(endpoints)

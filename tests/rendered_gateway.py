@@ -12,7 +12,10 @@ IMAGE = "registry.example.com/modelunits:0.1.0"
 JUDGED = {"words": ("forbidden phrase",), "url": "http://moderator.tools:9000"}
 
 LIMITED = {
-    "chat": {**ENDPOINTS["chat"], "limits": {"tokens_per_minute": 400_000, "queue": 100}},
+    "chat": {
+        **ENDPOINTS["chat"],
+        "limits": {"tokens_per_minute": 400_000, "queue": 100, "per_key": {"concurrency": 8}},
+    },
     "agent": ENDPOINTS["agent"],
 }
 PLAN = sample_plan(

@@ -132,13 +132,15 @@ def test_judges_behind_a_url_are_reached_inside_or_outside(
 
 
 def test_limits_moderation_and_tls_bring_what_they_need_and_nothing_else_does() -> None:
-    """A gateway without endpoints has no counter, no Redis and no moderator."""
+    """A gateway without endpoints has no counter, no Redis, no moderator and no limiter."""
     bare = render(BARE_PLAN)
 
     assert {"gateway"} == {m.name for m in of_kind("Deployment", manifests=bare)}
     assert {"gateway", "ratelimit", "redis"} == {m.name for m in OWN if m.kind == "Deployment"}
     assert ["first-sync", "envoy"] == [c["name"] for c in pod(names.GATEWAY, bare)["initContainers"]]
-    assert ["first-sync", "moderator", "envoy"] == [c["name"] for c in pod(names.GATEWAY)["initContainers"]]
+    assert ["first-sync", "moderator", "concurrency", "envoy"] == [
+        c["name"] for c in pod(names.GATEWAY)["initContainers"]
+    ]
 
 
 def test_the_gateway_may_read_its_files_and_keys_and_nothing_else() -> None:
@@ -147,7 +149,7 @@ def test_the_gateway_may_read_its_files_and_keys_and_nothing_else() -> None:
     with_token = {
         each["name"]
         for each in (*pod(names.GATEWAY)["initContainers"], *pod(names.GATEWAY)["containers"])
-        if "token" in {mount["name"] for mount in each["volumeMounts"]}
+        if "token" in {mount["name"] for mount in each.get("volumeMounts", ())}
     }
 
     assert [
@@ -235,7 +237,8 @@ def test_streams_outlive_a_gateway_that_is_told_to_stop() -> None:
     assert settle + most < pod(names.GATEWAY)["terminationGracePeriodSeconds"]
     assert {"maxSurge": 1, "maxUnavailable": 0} == spec["strategy"]["rollingUpdate"]
     # Sidecars stop after the containers that they serve, the last started first.
-    assert ["Always", "Always"] == [container(name)["restartPolicy"] for name in ("moderator", "envoy")]
+    sidecars = ("moderator", "concurrency", "envoy")
+    assert ["Always"] * 3 == [container(name)["restartPolicy"] for name in sidecars]
     drained = container("envoy")["args"]
     assert longest <= int(drained[drained.index("--drain-time-s") + 1])
 

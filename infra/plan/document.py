@@ -187,6 +187,8 @@ def endpoint_properties(endpoint: EndpointPlan) -> dict[str, Json]:
             "per_key": {
                 "requests_per_minute": endpoint.limits.per_key.requests_per_minute,
                 "tokens_per_minute": endpoint.limits.per_key.tokens_per_minute,
+                "concurrency": endpoint.limits.per_key.concurrency,
+                "queue": endpoint.limits.per_key.queue,
             },
         },
         "engine_args": [

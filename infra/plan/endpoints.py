@@ -101,6 +101,8 @@ def endpoint_plan(resolved: Resolved, stack: Stack, as_of: date) -> plan.Endpoin
             per_key=plan.KeyLimits(
                 requests_per_minute=spec.limits.per_key.requests_per_minute,
                 tokens_per_minute=spec.limits.per_key.tokens_per_minute,
+                concurrency=spec.limits.per_key.concurrency,
+                queue=spec.limits.per_key.queue,
             ),
         ),
         engine_args=engine_arg_facts(

@@ -192,6 +192,9 @@ class KeyLimits:
 
     requests_per_minute: int | None
     tokens_per_minute: int | None
+    concurrency: int | None
+    queue: int
+    """Requests that wait for one of the key's own to end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from infra import names
 from infra.plan.model import EndpointPlan, GatewayPlan, Plan
-from infra.render.gateway.make import needs_moderator, needs_ratelimit
+from infra.render.gateway.make import needs_concurrency, needs_moderator, needs_ratelimit
 from infra.render.gateway.place import Address, Place
 from infra.render.manifest import Json, JsonObject, Manifest, labels
 
@@ -17,6 +17,7 @@ HTTP_PORT, HTTPS_PORT = 8080, 8443
 METRICS_PORT = 9091
 ADMIN_PORT = 9901
 MODERATOR_PORT = 9000
+CONCURRENCY_PORT = 9001
 RATELIMIT_PORT = 8081
 """envoyproxy/ratelimit's own default for gRPC."""
 
@@ -56,6 +57,7 @@ def place(plan: Plan, gateway: GatewayPlan) -> Place:
         if needs_ratelimit(plan)
         else None,
         moderator=Address(host="127.0.0.1", port=MODERATOR_PORT) if needs_moderator(plan) else None,
+        concurrency=Address(host="127.0.0.1", port=CONCURRENCY_PORT) if needs_concurrency(plan) else None,
         upstreams={endpoint.id: _address(endpoint) for endpoint in plan.endpoints},
         tls=certificate if gateway.tls_secret else None,
         replicas=gateway.replicas,

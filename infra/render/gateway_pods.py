@@ -1,4 +1,4 @@
-"""The gateway's pods: Envoy, beside it what brings its files over, and the moderator."""
+"""The gateway's pods: Envoy, beside it what brings its files over, the moderator and the limiter."""
 
 from collections.abc import Iterator
 from hashlib import sha256
@@ -6,8 +6,9 @@ from hashlib import sha256
 from infra import names
 from infra.plan.model import GatewayPlan, Plan
 from infra.render.gateway.bootstrap import arguments
-from infra.render.gateway.make import needs_moderator
+from infra.render.gateway.make import needs_concurrency, needs_moderator
 from infra.render.gateway_common import (
+    CONCURRENCY_PORT,
     CONFIG_MAP,
     CONFIG_PATH,
     FILES_PATH,
@@ -95,6 +96,7 @@ def _pod(plan: Plan, gateway: GatewayPlan) -> JsonObject:
         "initContainers": [
             _sync(gateway, "first-sync", "--once"),
             *([_moderator(gateway)] if needs_moderator(plan) else []),
+            *([_limiter(gateway)] if needs_concurrency(plan) else []),
             _envoy(plan, gateway),
         ],
         "containers": [_sync_for_good(plan, gateway)],
@@ -130,23 +132,39 @@ def _envoy(plan: Plan, gateway: GatewayPlan) -> JsonObject:
 
 
 def _moderator(gateway: GatewayPlan) -> JsonObject:
-    # The kubelet asks from outside the pod; network policies keep everybody else from the port.
-    health: JsonObject = {"grpc": {"port": MODERATOR_PORT}, "timeoutSeconds": 5}
     secret: JsonObject = {"name": MODERATION_KEY_SECRET, "key": "key", "optional": True}
     config = f"{CONFIG_PATH}/{MODERATION_FILE}"
     return {
         **_ours(gateway, "moderator", ["infra.moderation", "--config", config]),
-        "args": ["--listen", f"0.0.0.0:{MODERATOR_PORT}"],
-        "restartPolicy": "Always",
+        **_asked_at(MODERATOR_PORT),
         "env": [{"name": "MODERATION_API_KEY", "valueFrom": {"secretKeyRef": secret}}],
-        "startupProbe": {**health, "periodSeconds": 1, "failureThreshold": 60},
-        "livenessProbe": {**health, "periodSeconds": 10, "failureThreshold": 6},
-        "readinessProbe": {**health, "periodSeconds": 5, "failureThreshold": 3},
         "resources": {"requests": {"cpu": "1", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
         "volumeMounts": [
             # Not the keys beside it.
             {"name": "files", "mountPath": CONFIG_PATH, "subPath": "config", "readOnly": True}
         ],
+    }
+
+
+def _limiter(gateway: GatewayPlan) -> JsonObject:
+    """Return the limiter of each key's concurrency; what it counts is in memory, as long as requests run."""
+    return {
+        **_ours(gateway, "concurrency", ["infra.concurrency"]),
+        **_asked_at(CONCURRENCY_PORT),
+        "resources": {"requests": {"cpu": "500m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
+    }
+
+
+def _asked_at(port: int) -> JsonObject:
+    """Return what sidecars share that Envoy asks, and whose gRPC tells whether they are well."""
+    # The kubelet asks from outside the pod; network policies keep everybody else from the port.
+    health: JsonObject = {"grpc": {"port": port}, "timeoutSeconds": 5}
+    return {
+        "args": ["--listen", f"0.0.0.0:{port}"],
+        "restartPolicy": "Always",
+        "startupProbe": {**health, "periodSeconds": 1, "failureThreshold": 60},
+        "livenessProbe": {**health, "periodSeconds": 10, "failureThreshold": 6},
+        "readinessProbe": {**health, "periodSeconds": 5, "failureThreshold": 3},
     }
 
 

@@ -1,8 +1,8 @@
 """The questions that autoscalers ask Prometheus, with the metric names of the pinned vLLM and of Envoy."""
 
 from infra.plan.model import EndpointPlan, Plan
-from infra.render.gateway.clusters import share
 from infra.render.gateway.metrics import ENDPOINT_LABEL, REMAINING_RETRIES, STACK_LABEL
+from infra.render.gateway.place import share
 
 __all__ = ["ENDPOINT_LABEL", "ROLE_LABEL", "STACK_LABEL", "in_flight", "recent"]
 

@@ -146,6 +146,15 @@ class KeyLimits(Spec):
     """Requests begun in a minute; default: no limit of its own."""
     tokens_per_minute: int | None = Field(default=None, gt=0, le=MOST_PER_MINUTE, examples=[40_000])
     """Input and output tokens in a minute; default: no limit of its own."""
+    concurrency: int | None = Field(default=None, gt=0, le=100_000, examples=[8])
+    """Requests in flight; default: no limit of its own."""
+    queue: int = Field(default=0, ge=0, le=100_000, examples=[4])
+    """Requests that wait for one of the key's own to end; default: none, the next one gets 429 at once."""
+
+    def complaints(self) -> Iterable[Complaint]:
+        """Nothing waits where everything may run."""
+        if self.queue and self.concurrency is None:
+            yield ("queue",), "needs concurrency beside it: without a limit none of the key's requests waits"
 
 
 class Limits(Spec):

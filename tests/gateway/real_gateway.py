@@ -170,6 +170,7 @@ def gateway(
     *,
     ratelimit: int | None = None,
     moderator: int | None = None,
+    concurrency: int | None = None,
     workers: int = 1,
     replicas: int = 1,
 ) -> Iterator[Gateway]:
@@ -187,6 +188,7 @@ def gateway(
         access_log=str(folder / "access.log"),
         ratelimit=Address(host=LOCAL, port=ratelimit) if ratelimit else None,
         moderator=Address(host=LOCAL, port=moderator) if moderator else None,
+        concurrency=Address(host=LOCAL, port=concurrency) if concurrency else None,
         upstreams={each.id: Address(host=LOCAL, port=upstreams[each.name]) for each in plan.endpoints},
         tls=None,
         replicas=replicas,

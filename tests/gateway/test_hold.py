@@ -14,8 +14,8 @@ from fake_engine import FakeEngine, fake_engine
 from raw import burst, chat_request, status_of
 from real_gateway import OPEN, PLAIN, SEARCH, Gateway, free_ports, gateway, plan_of
 
-from infra.render.gateway.clusters import share
 from infra.render.gateway.metrics import REMAINING_RETRIES
+from infra.render.gateway.place import share
 
 QUEUE = 1000
 COLD_START_SECONDS = 20

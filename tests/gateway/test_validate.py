@@ -23,7 +23,7 @@ LIMITS = {
     "tokens_per_minute": 1000,
     "concurrency": 8,
     "queue": 10,
-    "per_key": {"requests_per_minute": 6, "tokens_per_minute": 100},
+    "per_key": {"requests_per_minute": 6, "tokens_per_minute": 100, "concurrency": 4, "queue": 2},
 }
 EVERYTHING = plan_of(
     {
@@ -57,6 +57,7 @@ def _place(plan: Plan) -> Place:
         access_log="/dev/stdout",
         ratelimit=address,
         moderator=address,
+        concurrency=address,
         upstreams={endpoint.id: Address(host="chat.dev.svc", port=8000) for endpoint in plan.endpoints},
         tls=("/tls/tls.crt", "/tls/tls.key"),
         replicas=3,
@@ -73,7 +74,7 @@ def envoy() -> Path:
 def test_envoy_takes_what_is_rendered(envoy: Path, plan: Plan) -> None:
     """Of the repository's stacks and of a stack with every feature; with and without helpers and TLS."""
     place = _place(plan)
-    bare = dataclasses.replace(place, ratelimit=None, tls=None)
+    bare = dataclasses.replace(place, ratelimit=None, concurrency=None, tls=None)
 
     assert validate(envoy, gateway_files(plan, place)) is None
     assert validate(envoy, gateway_files(plan, bare)) is None

@@ -68,6 +68,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
             access_log=str(folder / "access.log"),
             ratelimit=None,
             moderator=None,
+            concurrency=None,
             upstreams={each.id: Address(host=LOCAL, port=engine.port) for each in plan.endpoints},
             tls=None,
             replicas=1,

@@ -30,6 +30,7 @@ PLACE = Place(
     access_log="/dev/stdout",
     ratelimit=None,
     moderator=None,
+    concurrency=None,
     upstreams={},
     tls=None,
     replicas=1,

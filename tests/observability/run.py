@@ -88,7 +88,11 @@ def plan() -> Plan:
     made = sample_plan(
         {
             "chat": {**common, "moderation": off},
-            "slow": {**common, "moderation": off, "limits": {"requests_per_minute": 1000}},
+            "slow": {
+                **common,
+                "moderation": off,
+                "limits": {"requests_per_minute": 1000, "per_key": {"concurrency": 1000}},
+            },
             "asleep": {**common, "moderation": off, "limits": {"queue": QUEUE}},
             "gone": {**common, "moderation": off},
             "judged": common,
@@ -123,6 +127,7 @@ def running(folder: Path, tools: Programs) -> Iterator[Run]:
             access_log=str(folder / "access.log"),
             ratelimit=Address(host=HOST, port=nobody),
             moderator=Address(host=HOST, port=nobody),
+            concurrency=Address(host=HOST, port=nobody),
             upstreams={
                 each.id: Address(host=HOST, port=engines[each.name].port if each.name in engines else nobody)
                 for each in planned.endpoints

@@ -21,6 +21,7 @@ FIRES = {
     "GatewayDown": set[str](),
     "ModerationFails": {"judged"},
     "LimitsOff": {"slow"},
+    "KeyConcurrencyOff": {""},
     "TokensNotCounted": {"leaky"},
     "CertificateExpires": {""},
 }

@@ -36,6 +36,8 @@ def gateway_processes(
         yield _ratelimit(programs.ratelimit, folder, ports)
     if at.moderator is not None:
         yield _moderator(folder, ports)
+    if at.concurrency is not None:
+        yield _limiter(ports)
     yield Process(
         name=ENVOY,
         command=(str(programs.envoy), *arguments(at, DRAIN_SECONDS)),
@@ -77,10 +79,18 @@ def _ratelimit(program: Path, folder: ServeFolder, ports: Listening) -> Process:
 
 
 def _moderator(folder: ServeFolder, ports: Listening) -> Process:
-    listen = f"{LOOPBACK}:{ports.moderator}"
-    module = ("-P", "-m", "infra.moderation")
+    return _ours("moderator", ports.moderator, "infra.moderation", "--config", str(folder.moderation))
+
+
+def _limiter(ports: Listening) -> Process:
+    return _ours("concurrency", ports.concurrency, "infra.concurrency")
+
+
+def _ours(name: str, port: int, module: str, *arguments: str) -> Process:
+    """Return a program of our own that Envoy asks."""
+    listen = f"{LOOPBACK}:{port}"
     return Process(
-        name="moderator",
-        command=(sys.executable, *module, "--config", str(folder.moderation), "--listen", listen),
+        name=name,
+        command=(sys.executable, "-P", "-m", module, *arguments, "--listen", listen),
         health=f"{TCP}{listen}",
     )

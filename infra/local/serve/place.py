@@ -81,6 +81,7 @@ class Listening:
     ratelimit_debug: int
     redis: int
     moderator: int
+    concurrency: int
 
     @classmethod
     def choose(cls, gateway: int) -> "Listening":
@@ -100,7 +101,13 @@ class Listening:
 
 
 def place(
-    folder: ServeFolder, ports: Listening, upstreams: Mapping[str, Address], *, limited: bool, moderated: bool
+    folder: ServeFolder,
+    ports: Listening,
+    upstreams: Mapping[str, Address],
+    *,
+    limited: bool,
+    moderated: bool,
+    keys_counted: bool,
 ) -> Place:
     """Return the surroundings of the gateway on this machine."""
     return Place(
@@ -112,6 +119,7 @@ def place(
         access_log=str(folder.access_log),
         ratelimit=local(ports.ratelimit) if limited else None,
         moderator=local(ports.moderator) if moderated else None,
+        concurrency=local(ports.concurrency) if keys_counted else None,
         upstreams=upstreams,
         tls=None,
         replicas=1,

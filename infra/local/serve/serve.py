@@ -25,7 +25,13 @@ from infra.local.serve.programs import engine_files, gateway_programs
 from infra.local.serve.waker import ASKED_FOR, decide, traffic
 from infra.plan.model import Plan
 from infra.render.gateway.bootstrap import BOOTSTRAP_FILE
-from infra.render.gateway.make import gateway_files, needs_moderator, needs_ratelimit, ratelimit_config
+from infra.render.gateway.make import (
+    gateway_files,
+    needs_concurrency,
+    needs_moderator,
+    needs_ratelimit,
+    ratelimit_config,
+)
 from infra.render.gateway.moderation import moderation_config
 from infra.render.gateway.place import Address, Place
 
@@ -80,7 +86,14 @@ def _run(
     stand_ins = tuple(_stand_ins(folder, wish, progress, temporary))
     listening = Listening.choose(wish.port)
     upstreams = {one.endpoint.id: one.address for one in stand_ins}
-    at = place(folder, listening, upstreams, limited=limited, moderated=needs_moderator(plan))
+    at = place(
+        folder,
+        listening,
+        upstreams,
+        limited=limited,
+        moderated=needs_moderator(plan),
+        keys_counted=needs_concurrency(plan),
+    )
     _write(folder, plan, at)
     FolderStore(folder.keys).prepare()
     parts = Parts(tuple(gateway_processes(programs, folder, listening, at)), folder, progress)

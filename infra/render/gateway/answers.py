@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from infra.render.gateway import errors
+from infra.render.gateway.concurrency import REFUSED_DETAILS as KEY_REFUSED_DETAILS
 from infra.render.gateway.errors import CallerError
 from infra.render.gateway.moderation import ERROR_DETAILS
 from infra.render.manifest import Json, JsonObject
@@ -41,6 +42,8 @@ _NOT_JUDGED = (
 )
 """Of an endpoint that cannot be reached the status is the same; counts of refusals tell them apart."""
 
+_KEY_QUEUE_FULL = f"response.code_details == '{KEY_REFUSED_DETAILS}'"
+
 _CEL = "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
 
 
@@ -63,6 +66,7 @@ def replaced_when() -> Iterable[tuple[CallerError, JsonObject]]:
         yield error, {"response_flag_filter": {"flags": list(flags)}}
     for status, error in _STATUSES:
         yield error, _and(status_is("EQ", status), _details(_NOT_ANSWERED))
+    yield errors.QUEUE_FULL, _and(status_is("EQ", errors.QUEUE_FULL.status), _details(_KEY_QUEUE_FULL))
     # The status first: expressions cost every answer time.
     yield errors.MODERATION_UNAVAILABLE, _and(status_is("GE", 500), _details(_NOT_JUDGED))
     yield (

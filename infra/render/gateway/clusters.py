@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from infra.plan.model import EndpointPlan, Plan
-from infra.render.gateway import limits, moderation
-from infra.render.gateway.place import Address, Place
+from infra.render.gateway import concurrency, limits, moderation
+from infra.render.gateway.place import Address, Place, share
 from infra.render.manifest import Json, JsonObject
 
 UNLIMITED = 1_000_000
@@ -33,23 +33,20 @@ def clusters(plan: Plan, place: Place) -> Iterable[JsonObject]:
         yield _helper(limits.CLUSTER_NAME, place.ratelimit)
     if place.moderator is not None:
         yield _helper(moderation.CLUSTER_NAME, place.moderator)
+    if place.concurrency is not None:
+        yield _helper(concurrency.CLUSTER_NAME, place.concurrency)
     yield _cluster(ADMIN, place.admin, _protocol({"http_protocol_options": {}}), _unlimited())
 
 
-def share(count: int, replicas: int) -> int:
-    """Return a gateway's part of what all of them may have, rounded up: each takes at least one."""
-    return -(-count // replicas)
-
-
 def _endpoint(endpoint: EndpointPlan, place: Place) -> JsonObject:
-    concurrency = endpoint.limits.concurrency
-    at_once = share(concurrency, place.replicas) if concurrency else UNLIMITED
+    bound = endpoint.limits.concurrency
+    at_once = share(bound, place.replicas) if bound else UNLIMITED
     queue = share(endpoint.limits.queue, place.replicas)
     thresholds: JsonObject = {
         "max_connections": at_once,
         "max_requests": UNLIMITED,
         # A request that may run at once counts as waiting until its connection is there.
-        "max_pending_requests": queue + at_once if concurrency else queue,
+        "max_pending_requests": queue + at_once if bound else queue,
         # Held requests are those between tries; what remains of this is what KEDA asks for.
         "max_retries": queue,
         "track_remaining": True,

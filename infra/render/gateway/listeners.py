@@ -7,6 +7,7 @@ from infra.render.gateway import keys
 from infra.render.gateway.answers import replaced_answers
 from infra.render.gateway.body import MAX_BODY_BYTES, NAMESPACE, answer_filter, body_filter, stream_filter
 from infra.render.gateway.clusters import ADMIN
+from infra.render.gateway.concurrency import concurrency_filter
 from infra.render.gateway.limits import KEY, limits_filter
 from infra.render.gateway.logs import access_logs
 from infra.render.gateway.moderation import ext_proc_filter
@@ -145,6 +146,8 @@ def _filters(plan: Plan, place: Place) -> Iterable[JsonObject]:
     yield body_filter()
     if place.ratelimit is not None:
         yield limits_filter()
+    if place.concurrency is not None:
+        yield concurrency_filter()
     if place.moderator is not None:
         yield ext_proc_filter(plan)
     # Answers pass from the last filter to the first: tokens count where the moderator keeps an answer back.

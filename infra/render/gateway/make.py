@@ -12,13 +12,14 @@ from infra.render.gateway.bootstrap import (
     resources,
 )
 from infra.render.gateway.clusters import clusters
+from infra.render.gateway.concurrency import needs_concurrency
 from infra.render.gateway.limits import limited, ratelimit_config
 from infra.render.gateway.listeners import CERTIFICATE_FILE, ROUTES_FILE, certificate, listeners
 from infra.render.gateway.place import Place
 from infra.render.gateway.routes import routes
 from infra.render.manifest import JsonObject
 
-__all__ = ["gateway_files", "needs_moderator", "needs_ratelimit", "ratelimit_config"]
+__all__ = ["gateway_files", "needs_concurrency", "needs_moderator", "needs_ratelimit", "ratelimit_config"]
 
 
 def gateway_files(plan: Plan, place: Place) -> Mapping[str, str]:

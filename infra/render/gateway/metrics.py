@@ -58,3 +58,6 @@ CERTIFICATE_DAYS = "envoy_server_days_until_first_cert_expiring"
 
 RATELIMIT_ERRORS = "envoy_cluster_ratelimit_error"
 """Counter: limits that could not be asked for; the requests passed."""
+
+UNCOUNTED = "envoy_http_ext_proc_key_concurrency_failure_mode_allowed"
+"""Counter: requests that passed because the limiter of keys' concurrency did not answer."""

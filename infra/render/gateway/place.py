@@ -32,9 +32,16 @@ class Place:
     """envoyproxy/ratelimit's gRPC; None where no endpoint limits requests or tokens."""
     moderator: Address | None
     """The moderator's gRPC; None where no endpoint is moderated."""
+    concurrency: Address | None
+    """The gRPC of what counts each key's requests; None where no endpoint limits their concurrency."""
     upstreams: Mapping[str, Address]
     """Engine, router or picker of each endpoint, by the endpoint's id."""
     tls: tuple[str, str] | None
     """Files with the certificate and its key; None: plain HTTP."""
     replicas: int
     """Gateways that share an endpoint's concurrency and queue."""
+
+
+def share(count: int, replicas: int) -> int:
+    """Return a gateway's part of what all of them may have, rounded up: each takes at least one."""
+    return -(-count // replicas)

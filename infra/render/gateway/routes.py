@@ -7,6 +7,7 @@ from infra.plan.model import EndpointPlan, Plan
 from infra.render.gateway import errors
 from infra.render.gateway.answers import JSON_HEADER, route_answer
 from infra.render.gateway.body import NAMESPACE
+from infra.render.gateway.concurrency import concurrency_off, route_concurrency
 from infra.render.gateway.errors import CallerError
 from infra.render.gateway.limits import limited, route_limits
 from infra.render.gateway.matches import condition_met, header, method, one_of, present, team_is, text
@@ -65,6 +66,7 @@ def routes(plan: Plan, place: Place) -> JsonObject:
                 "name": ROUTES_NAME,
                 "domains": ["*"],
                 "routes": table,
+                "typed_per_filter_config": concurrency_off() if place.concurrency else {},
             }
         ],
     }
@@ -167,6 +169,7 @@ def _endpoint(endpoint: EndpointPlan, place: Place) -> JsonObject:
         per_filter.update(ext_proc_off())
     if limited(endpoint) and place.ratelimit is not None:
         per_filter.update(route_limits(endpoint))
+    per_filter.update(route_concurrency(endpoint, place))
     return {
         "name": endpoint.id,
         "match": {

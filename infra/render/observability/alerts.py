@@ -195,6 +195,15 @@ def _gateway(stack: str) -> Iterable[Alert]:
         says="For 2 minutes ratelimit or its Redis has not answered. Requests pass uncounted.",
     )
     yield Alert(
+        name="KeyConcurrencyOff",
+        expression=f"{per_second(metrics.UNCOUNTED, stack, WINDOW, (STACK_LABEL,))} > 0",
+        for_="2m",
+        severity="warning",
+        summary="Limits of keys' concurrency do not hold",
+        says="For 2 minutes the limiter beside a gateway has not answered. Requests pass uncounted; the "
+        "concurrency of whole endpoints holds.",
+    )
+    yield Alert(
         name="TokensNotCounted",
         expression=f"({made} > 0) unless ({counted} > {COUNTED_SHARE} * {made})",
         for_="15m",

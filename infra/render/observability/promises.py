@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from infra.plan.model import EndpointPlan, GatewayPlan, Plan
-from infra.render.gateway.clusters import share
 from infra.render.gateway.metrics import REMAINING_RETRIES
+from infra.render.gateway.place import share
 from infra.render.manifest import JsonObject
 from infra.render.observability.expressions import HELD, QUEUE_BOUND, TPOT_PROMISE, TTFT_PROMISE
 from infra.render.queries import ENDPOINT_LABEL, STACK_LABEL
