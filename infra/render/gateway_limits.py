@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from infra.plan.model import GatewayPlan, Plan
 from infra.render.disruption import one_at_a_time
+from infra.render.gateway.limits import SERVICE_SETTINGS
 from infra.render.gateway.make import ratelimit_config
 from infra.render.gateway_common import (
     RATELIMIT,
@@ -102,17 +103,12 @@ def _deployment(plan: Plan, gateway: GatewayPlan, component: str, replicas: int,
 def _ratelimit_pod(plan: Plan, gateway: GatewayPlan) -> JsonObject:
     health: JsonObject = {"httpGet": {"path": "/healthcheck", "port": "http"}, "timeoutSeconds": 5}
     settings = {
+        **SERVICE_SETTINGS,
         "GRPC_PORT": str(RATELIMIT_PORT),
         "PORT": str(HTTP_PORT),
-        "REDIS_SOCKET_TYPE": "tcp",
         "REDIS_URL": f"{REDIS}.{gateway.namespace}.svc:{REDIS_PORT}",
         "RUNTIME_ROOT": CONFIG_ROOT,
         "RUNTIME_SUBDIRECTORY": CONFIG_FOLDER,
-        # A ConfigMap's folder changes by a link beside its files: it watches them and skips the link.
-        "RUNTIME_WATCH_ROOT": "false",
-        "RUNTIME_IGNOREDOTFILES": "true",
-        "USE_STATSD": "false",
-        "LOG_LEVEL": "warn",
     }
     container: dict[str, Json] = {
         "name": RATELIMIT,

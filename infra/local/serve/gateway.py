@@ -10,6 +10,7 @@ from infra.local.processes import Process
 from infra.local.redis import Redis
 from infra.local.serve.place import LOOPBACK, Listening, ServeFolder
 from infra.render.gateway.bootstrap import arguments
+from infra.render.gateway.limits import SERVICE_SETTINGS
 from infra.render.gateway.place import Place
 
 ENVOY = "envoy"
@@ -59,20 +60,16 @@ def _ratelimit(program: Path, folder: ServeFolder, ports: Listening) -> Process:
         name="ratelimit",
         command=(str(program),),
         environment={
+            **SERVICE_SETTINGS,
             "RUNTIME_ROOT": str(folder.ratelimit),
             "RUNTIME_SUBDIRECTORY": "",  # the limits are in RUNTIME_ROOT/config
-            "RUNTIME_WATCH_ROOT": "false",
             "GRPC_HOST": LOOPBACK,
             "GRPC_PORT": str(ports.ratelimit),
             "HOST": LOOPBACK,
             "PORT": str(ports.ratelimit_http),
             "DEBUG_HOST": LOOPBACK,
             "DEBUG_PORT": str(ports.ratelimit_debug),
-            "REDIS_SOCKET_TYPE": "tcp",
             "REDIS_URL": f"{LOOPBACK}:{ports.redis}",
-            "REDIS_TIMEOUT": "1s",
-            "USE_STATSD": "false",
-            "LOG_LEVEL": "warn",
         },
         health=f"http://{LOOPBACK}:{ports.ratelimit_http}/json",
     )

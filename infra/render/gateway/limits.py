@@ -6,7 +6,7 @@ limits costs less than a minute without the endpoint.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from infra.plan.model import EndpointPlan, Plan
 from infra.render.gateway.body import NAMESPACE
@@ -20,6 +20,20 @@ KEY = "key"
 
 TIMEOUT_SECONDS = 0.25
 """Longer, and limits would cost more time than the whole gateway."""
+
+SERVICE_SETTINGS: Mapping[str, str] = {
+    # A key that goes on after its own limit would else use up the endpoint's minute for everyone.
+    "STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT": "true",
+    "LOCAL_CACHE_SIZE_IN_BYTES": str(1 << 20),
+    "REDIS_SOCKET_TYPE": "tcp",
+    "REDIS_TIMEOUT": "1s",
+    # A ConfigMap's folder changes by a link beside its files: it watches them and skips the link.
+    "RUNTIME_WATCH_ROOT": "false",
+    "RUNTIME_IGNOREDOTFILES": "true",
+    "USE_STATSD": "false",
+    "LOG_LEVEL": "warn",
+}
+"""The environment of envoyproxy/ratelimit (its src/settings), wherever it runs."""
 
 _FILTER = "type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3"
 

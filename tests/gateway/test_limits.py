@@ -1,0 +1,75 @@
+"""Real ratelimit and Redis behind a real Envoy: whose requests use up whose minute."""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+from fake_engine import fake_engine
+from local.running import eventually
+from real_gateway import LOCAL, OPEN, OTHER, SEARCH_TOO, gateway, plan_of
+
+from infra.local import health, ports
+from infra.local.folders import folders
+from infra.local.progress import Progress
+from infra.local.serve.gateway import gateway_processes
+from infra.local.serve.place import Listening, ServeFolder, place
+from infra.local.serve.programs import gateway_programs
+from infra.plan.model import Plan
+from infra.render.gateway.make import ratelimit_config
+from infra.render.gateway.place import Address
+
+pytestmark = pytest.mark.slow
+
+PARTS = ("redis", "ratelimit")
+
+
+@contextmanager
+def _ratelimit(folder: Path, plan: Plan) -> Iterator[int]:
+    """Run what counts a plan's limits and yield its port."""
+    at, listening = ServeFolder(path=folder), Listening.choose(*ports.quiet(1))
+    upstreams = {each.id: Address(host=LOCAL, port=9) for each in plan.endpoints}
+    where = place(at, listening, upstreams, limited=True, moderated=False, keys_counted=False)
+    for made in (at.redis, at.ratelimit / "config"):
+        made.mkdir(parents=True)
+    (at.ratelimit / "config" / "limits.yaml").write_text(ratelimit_config(plan))
+    programs = gateway_programs(folders(Path(__file__).parents[2]), Progress(), limited=True)
+    with ExitStack() as running:
+        for process in gateway_processes(programs, at, listening, where):
+            if process.name in PARTS:
+                log = running.enter_context((folder / f"{process.name}.log").open("wb"))
+                environment = {**os.environ, **process.environment}
+                started = subprocess.Popen(process.command, env=environment, stdout=log, stderr=log)
+                running.callback(started.wait)
+                running.callback(started.kill)
+                eventually(partial(health.answers, process.health), True, 20)
+        yield listening.ratelimit
+
+
+def _new_minute() -> None:
+    while time.time() % 60 > 50:
+        time.sleep(0.5)
+
+
+def test_what_is_refused_to_one_key_is_not_taken_from_the_others(tmp_path: Path) -> None:
+    """A key that goes on after its own limit would else use up the endpoint's minute for its whole team."""
+    limits = {"requests_per_minute": 20, "per_key": {"requests_per_minute": 5}}
+    plan = plan_of({"chat": {**OPEN, "limits": limits}})
+    with (
+        fake_engine() as engine,
+        _ratelimit(tmp_path / "limits", plan) as ratelimit,
+        gateway(tmp_path, plan, {"chat": engine.port}, ratelimit=ratelimit) as running,
+    ):
+        _new_minute()
+        greedy = [running.post(running.chat("chat")).status_code for _ in range(40)]
+        modest = [running.post(running.chat("chat"), key=SEARCH_TOO).status_code for _ in range(5)]
+        stranger = running.post(running.chat("chat"), key=OTHER).status_code
+
+    assert greedy == [*[200] * 5, *[429] * 35]
+    assert modest == [200] * 5
+    assert stranger == 404
+    assert len(engine.seen) == 10
