@@ -15,13 +15,19 @@ HEALTH = "grpc.health.v1.Health"
 SERVING = b"\x08\x01"
 """HealthCheckResponse(status=SERVING) as protobuf writes it: spares a library for two bytes."""
 
+WAITING_CALLS = ("grpc.server.max_pending_requests", "grpc.server.max_pending_requests_hard_limit")
+WAITING_CALLS_MAX = 1_000_000
+"""By default gRPC refuses some of 1,000 calls that come at once, and Envoy takes that for a failure."""
+
 Context = grpc.aio.ServicerContext[ProcessingRequest, ProcessingResponse]
 Process = Callable[[AsyncIterator[ProcessingRequest], Context], Awaitable[None]]
 
 
 def processor(process: Process, *, message_bytes_max: int | None = None) -> grpc.aio.Server:
     """Return a server, not started, that asks a function about each request, and says that it is well."""
-    options = [("grpc.max_receive_message_length", message_bytes_max)] if message_bytes_max else []
+    options = [(name, WAITING_CALLS_MAX) for name in WAITING_CALLS]
+    if message_bytes_max:
+        options.append(("grpc.max_receive_message_length", message_bytes_max))
     made = grpc.aio.server(options=options)
     made.add_generic_rpc_handlers((_ext_proc(process), _health()))
     return made

@@ -20,6 +20,8 @@ def server(turns: Turns) -> grpc.aio.Server:
         turn = turns.take(asked.caller, asked.limit, come.set)
         if turn is None:
             await context.write(messages.refused())
+            # Were the call to end here, Envoy could see its end before the refusal and let the request pass.
+            await _end(told)
             return
         try:
             if come.is_set():

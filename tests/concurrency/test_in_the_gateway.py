@@ -1,6 +1,7 @@
 """Each key's concurrency at a real gateway: who runs, who waits, who is refused, and what ends a turn."""
 
 import asyncio
+import json
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -8,7 +9,10 @@ from pathlib import Path
 import pytest
 from fake_engine import fake_engine
 from limited_gateway import Calls, Door, calls, limited_gateway, until
-from real_gateway import OTHER, SEARCH_TOO, free_ports
+from raw import burst, chat_request, status_of
+from real_gateway import OTHER, SEARCH, SEARCH_TOO, free_ports
+
+from infra.render.gateway import concurrency
 
 RUNS, QUEUE = 2, 1
 
@@ -169,19 +173,33 @@ def test_without_the_limiter_requests_pass(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_limiter_that_hangs_is_passed_by(tmp_path: Path) -> None:
-    """After five seconds; a request that waits for its turn may wait longer than that."""
+def test_a_burst_is_counted_whole(tmp_path: Path) -> None:
+    """None of 2,000 requests at once passes because there are many."""
+    with limited_gateway(tmp_path, concurrency=RUNS, queue=0) as door:
+        chat = door.gateway.chat("chat", messages=[{"role": "user", "content": "wait 1"}])
+        request = chat_request(json.dumps(chat).encode(), key=SEARCH.secret)
+        heads = burst(door.gateway.place.listen.port, request, 2000)
+
+        assert {200, 429} == {status_of(head) for head in heads}
+        assert door.engine.most_running == RUNS
+        assert door.passed_by() == 0
+
+
+@pytest.mark.slow
+def test_a_limiter_that_hangs_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After some seconds; a request that waits for its turn may wait longer than that."""
+    monkeypatch.setattr(concurrency, "TIMEOUT_SECONDS", 2)
     with limited_gateway(tmp_path, concurrency=1, queue=1) as door:
 
         async def waits(begun: Calls) -> None:
-            assert await begun.statuses("wait 7", 2) == [200, 200]
+            assert await begun.statuses("wait 4", 2) == [200, 200]
             assert door.passed_by() == 0
 
         async def hangs(begun: Calls) -> None:
             answer = await (await begun.begin("hello"))
 
             assert answer.status_code == 200
-            assert 4 < answer.elapsed.total_seconds() < 15
+            assert 1 < answer.elapsed.total_seconds() < 10
             assert door.passed_by() == 1
 
         play(door, waits)

@@ -34,7 +34,7 @@ def clusters(plan: Plan, place: Place) -> Iterable[JsonObject]:
     if place.moderator is not None:
         yield _helper(moderation.CLUSTER_NAME, place.moderator)
     if place.concurrency is not None:
-        yield _helper(concurrency.CLUSTER_NAME, place.concurrency)
+        yield _limiter(place.concurrency)
     yield _cluster(ADMIN, place.admin, _protocol({"http_protocol_options": {}}), _unlimited())
 
 
@@ -55,8 +55,15 @@ def _endpoint(endpoint: EndpointPlan, place: Place) -> JsonObject:
     return _cluster(endpoint.id, place.upstreams[endpoint.id], protocol, thresholds)
 
 
-def _helper(name: str, address: Address) -> JsonObject:
-    return _cluster(name, address, _protocol({"http2_protocol_options": {}}), _unlimited())
+def _helper(name: str, address: Address, **http2: int) -> JsonObject:
+    # Envoy gives up a connection on which it ends more than 1,000 calls at once, with all other calls on it.
+    frames = dict.fromkeys(("max_outbound_frames", "max_outbound_control_frames"), UNLIMITED)
+    return _cluster(name, address, _protocol({"http2_protocol_options": {**frames, **http2}}), _unlimited())
+
+
+def _limiter(address: Address) -> JsonObject:
+    made = _helper(concurrency.CLUSTER_NAME, address, max_concurrent_streams=concurrency.CALLS_AT_ONCE)
+    return {**made, "connect_timeout": f"{concurrency.TIMEOUT_SECONDS}s"}
 
 
 def _unlimited() -> JsonObject:

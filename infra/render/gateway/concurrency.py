@@ -27,8 +27,12 @@ QUEUE_HEADER = "modelunits-queue"
 WAIT_HEADER = "modelunits-wait-seconds"
 """What comes with each call: the processor has no configuration of its own."""
 
-TIMEOUT_SECONDS = 5
-"""Of a processor that hangs. A burst of thousands is counted sooner; one that is not there fails at once."""
+CALLS_AT_ONCE = 1_000_000
+"""On one connection: a burst would wait for another one, and pass where that takes too long."""
+
+TIMEOUT_SECONDS = 15
+"""Of a processor that hangs: thousands of requests that come at once are counted in less, so that none passes
+because there are many. One that is not there fails at once."""
 
 LONGEST_WAIT_SECONDS = 3590
 MARGIN_SECONDS = 5
