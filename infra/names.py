@@ -40,7 +40,7 @@ GATEWAY = "gateway"
 ROUTER_REPLICAS = 2
 """Routers in front of an endpoint's engines: one may go while a machine is drained. They need no GPU."""
 
-ROUTER_IMAGE = "vllm/vllm-router:nightly-20260710-b93cbcb"
+ROUTER_IMAGE = "vllm/vllm-router:v0.1.17"
 """The router of endpoints whose template names none; templates for disaggregated roles name the same."""
 
 MODEL_PATH = "/weights/model"

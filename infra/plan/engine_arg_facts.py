@@ -43,6 +43,7 @@ OWNERS: Mapping[str, str] = MappingProxyType(
                 "api-key",
                 "config",
                 "enable-force-include-usage",
+                "enable-scale-out",
                 "enable-ssl-refresh",
                 "grpc",
                 "grpc-port",

@@ -27,6 +27,8 @@ def router_args(endpoint: EndpointPlan, stack: str) -> list[str]:
         f"--port={names.ENGINE_PORT}",
         "--prometheus-host=0.0.0.0",
         f"--prometheus-port={METRICS_PORT}",
+        # It would send again what an engine has seen, even its 429; the gateway sends again what none has.
+        "--disable-retries",
         # Not sooner than whoever stands in front.
         f"--request-timeout-secs={endpoint.request_timeout_seconds}",
     ]
@@ -38,12 +40,8 @@ def _workers(endpoint: EndpointPlan, stack: str) -> Iterator[str]:
         yield "--vllm-pd-disaggregation"
         yield from _addresses(endpoint)
     elif endpoint.shape == "single":
-        # Prompts go where their prefix is cached, where the router's version reads prompts (0.1.17 does not);
-        # others, and all once an engine has half of what it holds at its tier more to do than another, go
-        # where there is least to do.
         (role,) = endpoint.roles
-        yield "--policy=cache_aware"
-        yield f"--balance-abs-threshold={ceil(endpoint.tier.concurrency_per_group / role.count / 2)}"
+        yield from balancing_args(endpoint)
         yield from _discovery(endpoint)
         yield from ("--selector", *_pairs(serving_selector(endpoint, role, stack)))
     else:
@@ -53,6 +51,18 @@ def _workers(endpoint: EndpointPlan, stack: str) -> Iterator[str]:
         yield from ("--prefill-policy=cache_aware", "--decode-policy=power_of_two")
         for role in endpoint.roles:
             yield from (f"--{role.name}-selector", *_pairs(serving_selector(endpoint, role, stack)))
+
+
+def balancing_args(endpoint: EndpointPlan) -> Iterator[str]:
+    """Yield how an engine is chosen where each does everything.
+
+    Prompts go where most of them is cached: the router asks engines for their tokens, and remembers which it
+    sent where. Prompts of which little is known, and all once an engine has half of what it holds at its tier
+    more to do than another, go where there is least to do.
+    """
+    (role,) = endpoint.roles
+    yield "--policy=cache_aware"
+    yield f"--balance-abs-threshold={ceil(endpoint.tier.concurrency_per_group / role.count / 2)}"
 
 
 def _discovery(endpoint: EndpointPlan) -> Iterator[str]:

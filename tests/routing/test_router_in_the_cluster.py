@@ -41,6 +41,9 @@ ENDPOINT = PLAN.endpoints[0]
 BUSY_SECONDS = 0.3
 """How long an engine works on a prompt: load is what requests make that overlap."""
 
+FAILED: list[object] = []
+"""The engines that refused a prompt which asks them to fail, each time that they did."""
+
 STRANGERS = itertools.count()
 CLIENT = httpx.Client(timeout=30, trust_env=False)
 
@@ -55,17 +58,24 @@ class Engine(BaseHTTPRequestHandler):
         self._send({"data": []})
 
     def do_POST(self) -> None:
-        """Answer a chat."""
+        """Say the tokens of a chat, as vLLM does for routers, or answer it."""
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        time.sleep(BUSY_SECONDS)
-        self._send({"by": self.server.server_address[0], "model": asked["model"]})
+        if self.path.endswith("/render"):
+            said = "".join(message["content"] for message in asked["messages"])
+            self._send({"request_id": "1", "token_ids": list(said.encode()), "sampling_params": {}})
+        elif "fail" in asked["messages"][0]["content"]:
+            FAILED.append(self.server.server_address[0])
+            self._send({"error": {"message": "as asked"}}, status=500)
+        else:
+            time.sleep(BUSY_SECONDS)
+            self._send({"by": self.server.server_address[0], "model": asked["model"]})
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by the standard library
         """Say nothing."""
 
-    def _send(self, answer: object) -> None:
+    def _send(self, answer: object, status: int = 200) -> None:
         body = json.dumps(answer).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -203,7 +213,6 @@ def test_a_router_without_engines_says_503_and_finds_those_that_start(router: Ro
     eventually(lambda: router.ask("hello").status_code, 503)
 
 
-@pytest.mark.xfail(strict=True, reason="vllm-router 0.1.17 shows its policies no prompts of HTTP engines")
 def test_prompts_with_a_known_beginning_go_where_it_is_cached(router: Router) -> None:
     """Turns of one conversation meet one engine; conversations are spread over both."""
     for pod in ENGINES:
@@ -228,3 +237,16 @@ def test_the_model_reaches_the_engine_as_it_was_sent(router: Router) -> None:
     assert [ENDPOINT.id, f"{ENDPOINT.id}:tone"] == [
         router.ask("hello", model=model).json()["model"] for model in (ENDPOINT.id, f"{ENDPOINT.id}:tone")
     ]
+
+
+def test_what_an_engine_has_seen_is_not_sent_again(router: Router) -> None:
+    """It may have begun to generate; and the caller learns what it said."""
+    for pod in ENGINES:
+        router.start(pod, _labels())
+    eventually(lambda: router.ask("hello").status_code, 200)
+    FAILED.clear()
+
+    answer = router.ask("fail at this")
+
+    assert (500, "as asked") == (answer.status_code, answer.json()["error"]["message"])
+    assert 1 == len(FAILED)
