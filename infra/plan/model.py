@@ -350,7 +350,7 @@ class GatewayPlan:
 
     namespace: str
     image: str
-    """Has the moderator, and what brings keys over."""
+    """Has the moderator, the limiter, and what brings keys over."""
     host: str | None
     """The name that callers use; None: only the address inside the cluster."""
     url: str

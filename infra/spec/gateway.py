@@ -75,7 +75,7 @@ class Gateway(Spec):
     )
 
     image: Image = Field(examples=["registry.example.com/modelunits:0.1.0"])
-    """The image that the Containerfile of this repository makes: the moderator, and what brings keys over."""
+    """The image that this repository's Containerfile makes: moderator, limiter, and what brings keys over."""
     host: Annotated[str, StringConstraints(pattern=HOST, max_length=253)] | None = Field(
         default=None, examples=["llm.example.com"]
     )
