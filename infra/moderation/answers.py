@@ -11,7 +11,9 @@ from envoy.service.ext_proc.v3.external_processor_pb2 import (
 from infra.moderation.judges.protocol import Failed, Opinion, Refused
 from infra.moderation.messages import answer_headers_passed, answer_part
 from infra.moderation.panel import Panel
-from infra.moderation.texts import UnreadableError, answer_texts, document
+from infra.moderation.reading import Reading
+from infra.moderation.texts import answer_texts, document
+from infra.moderation.unreadable import UnreadableError
 from infra.moderation.windows import Step, Window, Windows
 
 ANSWER_BYTES_MAX = 64 << 20
@@ -19,6 +21,9 @@ ANSWER_BYTES_MAX = 64 << 20
 
 WINDOWS_AHEAD = 4
 """Windows of a stream that are judged at once; then the engine has to wait."""
+
+PIECE_BYTES = 16 << 10
+"""Of a stream that are read at once; an engine that was waited for sends more."""
 
 Write = Callable[[ProcessingResponse], Awaitable[None]]
 Stop = Callable[[Refused | Failed], Awaitable[None]]
@@ -61,8 +66,9 @@ class PassedOn:
 class Whole:
     """An answer in one piece: neither its status nor its text is released before it is judged."""
 
-    def __init__(self, panel: Panel, write: Write, stop: Stop) -> None:
+    def __init__(self, panel: Panel, reading: Reading, write: Write, stop: Stop) -> None:
         self._panel = panel
+        self._reading = reading
         self._write = write
         self._stop = stop
         self._body = bytearray()
@@ -73,12 +79,24 @@ class Whole:
         if len(self._body) > ANSWER_BYTES_MAX:
             await self._stop(Failed(judge="reader", why="an answer that is too large"))
         elif end:
-            opinion = await judged_answer(self._panel, bytes(self._body))
+            whole = bytes(self._body)
+            opinion = await self._judged(whole)
             if opinion is not None:
                 await self._stop(opinion)
                 return
             await self._write(answer_headers_passed())
-            await self._write(answer_part(bytes(self._body), end=not trailers))
+            await self._write(answer_part(whole, end=not trailers))
+
+    async def _judged(self, body: bytes) -> Opinion:
+        try:
+            texts, refused = await self._reading.read(len(body), lambda: self._read(body))
+        except UnreadableError as error:
+            return Failed(judge="reader", why=str(error))
+        return refused or await self._panel.ask(texts)
+
+    def _read(self, body: bytes) -> tuple[tuple[str, ...], Refused | None]:
+        texts = answer_texts(document(body))
+        return texts, self._panel.match(texts)
 
     async def run(self) -> None:
         """Return at once: take releases."""
@@ -87,20 +105,12 @@ class Whole:
         """Return at once: take waits."""
 
 
-async def judged_answer(panel: Panel, body: bytes) -> Opinion:
-    """Judge an answer in one piece."""
-    try:
-        texts = answer_texts(document(body))
-    except UnreadableError as error:
-        return Failed(judge="reader", why=str(error))
-    return await panel.judge(texts)
-
-
 class Streamed:
     """An answer in events: its windows are released in order, each once it is judged."""
 
-    def __init__(self, panel: Panel, write: Write, stop: Stop) -> None:
+    def __init__(self, panel: Panel, reading: Reading, write: Write, stop: Stop) -> None:
         self._panel = panel
+        self._reading = reading
         self._write = write
         self._stop = stop
         self._windows = Windows(panel.matchers, asks=bool(panel.askers))
@@ -111,15 +121,26 @@ class Streamed:
 
     async def take(self, body: bytes, *, end: bool, trailers: bool) -> None:
         """Cut the part into windows, and have them judged while more arrives."""
-        steps = self._windows.feed(body, end=end)
-        for step in steps:
-            last = end and not trailers and step is steps[-1]
-            if not self._panel.askers:
-                await self._follow(step, None, last=last)
-            else:
-                texts = step.texts if isinstance(step, Window) else ()
-                asked = asyncio.create_task(self._panel.ask(texts)) if texts else None
-                await self._asked.put((step, asked, last))
+        for start in range(0, max(1, len(body)), PIECE_BYTES):
+            piece = body[start : start + PIECE_BYTES]
+            ends = end and start + PIECE_BYTES >= len(body)
+            steps = await self._read(piece, end=ends)
+            for step in steps:
+                await self._put(step, last=ends and not trailers and step is steps[-1])
+            if start:
+                await asyncio.sleep(0)  # other requests' turn
+
+    async def _read(self, piece: bytes, *, end: bool) -> list[Step]:
+        unread_bytes = self._windows.unread_bytes + len(piece)
+        return await self._reading.read(unread_bytes, lambda: self._windows.feed(piece, end=end))
+
+    async def _put(self, step: Step, *, last: bool) -> None:
+        if not self._panel.askers:
+            await self._follow(step, None, last=last)
+        else:
+            texts = step.texts if isinstance(step, Window) else ()
+            asked = asyncio.create_task(self._panel.ask(texts)) if texts else None
+            await self._asked.put((step, asked, last))
 
     async def run(self) -> None:
         """Release windows in order; after a refusal, end the judging of what follows."""

@@ -17,11 +17,10 @@ from infra.moderation.answers import Answer, PassedOn, Streamed, Whole
 from infra.moderation.journal import Journal
 from infra.moderation.judges.protocol import Failed, Refused
 from infra.moderation.panel import Panel
-from infra.moderation.texts import UnreadableError, document, request_texts
+from infra.moderation.reading import Reading
+from infra.moderation.texts import request_document, request_texts
+from infra.moderation.unreadable import UnreadableError
 from infra.render.gateway.errors import CallerError
-
-THREAD_BYTES_MIN = 256 << 10
-"""Bodies from here on are read in a thread: others need not wait for their parsing."""
 
 ERROR_STATUS_MIN = 400
 ENDPOINT = re.compile(r"[a-z0-9-]{1,100}", re.ASCII)
@@ -30,9 +29,10 @@ ENDPOINT = re.compile(r"[a-z0-9-]{1,100}", re.ASCII)
 class Conversation:
     """Answers Envoy's messages about one request; whatever is not understood ends in a refusal."""
 
-    def __init__(self, context: Context, panel: Panel, journal: Journal) -> None:
+    def __init__(self, context: Context, panel: Panel, reading: Reading, journal: Journal) -> None:
         self._context = context
         self._panel = panel
+        self._reading = reading
         self._journal = journal
         self._endpoint = "unknown"
         self._input_passed = False
@@ -80,10 +80,7 @@ class Conversation:
 
     async def _take_request(self, body: HttpBody) -> None:
         try:
-            if len(body.body) < THREAD_BYTES_MIN:
-                texts, refused = self._read(body.body)
-            else:
-                texts, refused = await asyncio.to_thread(self._read, body.body)
+            texts, refused = await self._reading.read(len(body.body), lambda: self._read(body.body))
         except UnreadableError as error:
             await self._refuse(messages.UNREADABLE_REQUEST, verdict="failed", judge="reader", why=str(error))
             return
@@ -98,7 +95,7 @@ class Conversation:
                 await self._stop(opinion)
 
     def _read(self, body: bytes) -> tuple[tuple[str, ...], Refused | None]:
-        request = document(body)
+        request = request_document(body)
         model = str(request.get("model")).partition(":")[0]
         self._endpoint = model if ENDPOINT.fullmatch(model) else "unknown"
         texts = request_texts(request)
@@ -113,10 +110,10 @@ class Conversation:
             case "passed on":
                 self._answer = PassedOn(self._context.write)
             case "whole":
-                self._answer = Whole(self._panel, self._context.write, self._stop)
+                self._answer = Whole(self._panel, self._reading, self._context.write, self._stop)
                 return
             case "streamed":
-                self._answer = Streamed(self._panel, self._context.write, self._stop)
+                self._answer = Streamed(self._panel, self._reading, self._context.write, self._stop)
             case "unreadable":
                 await self._stop(Failed(judge="reader", why="an answer that is no JSON, or compressed"))
                 return

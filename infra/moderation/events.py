@@ -2,7 +2,8 @@
 
 import re
 
-from infra.moderation.texts import ChannelText, UnreadableError, channel_texts, document
+from infra.moderation.texts import ChannelText, channel_texts, document
+from infra.moderation.unreadable import UnreadableError
 
 EVENT_BYTES_MAX = 16 << 20
 """One event is one token, or a whole answer with its log probabilities."""
@@ -23,6 +24,11 @@ class Splitter:
     def __init__(self) -> None:
         self._rest = b""
         self._read = 0
+
+    @property
+    def unread_bytes(self) -> int:
+        """Return how much of an event is there that is not whole."""
+        return len(self._rest)
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Return the events that are complete now, with every byte of theirs."""

@@ -9,6 +9,7 @@ from infra.external_processor import Context, processor
 from infra.moderation.conversation import Conversation
 from infra.moderation.journal import Journal
 from infra.moderation.panel import Panel
+from infra.moderation.reading import Reading
 from infra.render.gateway.errors import MAX_BODY_MIB
 
 MESSAGE_BYTES_MAX = (MAX_BODY_MIB + 1) << 20
@@ -18,9 +19,11 @@ MESSAGE_BYTES_MAX = (MAX_BODY_MIB + 1) << 20
 def server(panel: Callable[[], Panel], journal: Journal) -> grpc.aio.Server:
     """Return a server, not started, that judges every request by the panel of the moment it begins."""
 
+    reading = Reading()
+
     async def process(told: AsyncIterator[ProcessingRequest], context: Context) -> None:
         try:
-            await Conversation(context, panel(), journal).run(told)
+            await Conversation(context, panel(), reading, journal).run(told)
         except Exception as error:  # ending in good order would let everything pass
             why = ", ".join(type(each).__name__ for each in _leaves(error))
             journal.say("broken", why=why)

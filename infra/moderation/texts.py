@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from infra.moderation.normal import encodable
+from infra.moderation.unreadable import UnreadableError
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 
-class UnreadableError(Exception):
-    """A body is not what it should be; the message has no text of callers or models."""
-
+VALUES_MAX = 100_000
+"""In a request: each costs as much time as a hundred letters. A message with its fields is three."""
 
 DEPTH_MAX = 100
 """Objects and lists inside each other: schemas of tools have a dozen."""
@@ -78,6 +78,20 @@ def document(body: bytes) -> Mapping[str, Json]:
     if not isinstance(parsed, dict):
         raise UnreadableError("no JSON object")
     return parsed
+
+
+def request_document(body: bytes) -> Mapping[str, Json]:
+    """Parse a request; raise UnreadableError where it has so many values that others would wait for it."""
+    if len(body) > VALUES_MAX and _has_many_values(body):
+        raise UnreadableError("too many values")
+    return document(body)
+
+
+def _has_many_values(body: bytes) -> bool:
+    """Return whether JSON has more values than allowed, by what separates them outside of its texts."""
+    parts = body.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"', 2 * VALUES_MAX)
+    separators = b"".join(parts[::2])
+    return sum(separators.count(each) for each in (b",", b"[", b"{")) > VALUES_MAX
 
 
 def request_texts(request: Mapping[str, Json]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from infra.moderation.events import ENVELOPE, Splitter, event_texts
 from infra.moderation.judges.protocol import Failed, Found, Matcher, Refused
 from infra.moderation.normal import tail
-from infra.moderation.texts import UnreadableError
+from infra.moderation.unreadable import UnreadableError
 
 OVERLAP_CHARACTERS = 512
 """Of judged text, read again with what follows: a longer match is found only where it is in one window."""
@@ -63,6 +63,11 @@ class Windows:
         self._held_bytes = 0
         self._window_full = False
         self._ended = False
+
+    @property
+    def unread_bytes(self) -> int:
+        """Return how much of an event is there that is not whole."""
+        return self._splitter.unread_bytes
 
     def feed(self, chunk: bytes, *, end: bool) -> list[Step]:
         """Return the steps that follow from the next bytes; end: they are the last ones."""

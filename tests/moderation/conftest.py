@@ -53,8 +53,9 @@ def all_doors(
     with (
         program(folder, "mortal", lists) as mortal,
         program(folder, "leaving", lists) as leaving,
+        program(folder, "loaded", lists) as loaded,
         threads(folder, configs) as others,
-        doors(folder, engine, [mortal, leaving, *others]) as made,
+        doors(folder, engine, [mortal, leaving, loaded, *others]) as made,
     ):
         yield made
 
@@ -94,3 +95,10 @@ def leaving(all_doors: dict[str, Door]) -> Door:
     """Return a door whose moderator is a program, which tests may stop for a while and ask to end."""
     all_doors["leaving"].engine.script = Script()
     return all_doors["leaving"]
+
+
+@pytest.fixture
+def loaded(all_doors: dict[str, Door]) -> Door:
+    """Return a door whose moderator is a program that tests may keep busy."""
+    all_doors["loaded"].engine.script = Script()
+    return all_doors["loaded"]

@@ -15,9 +15,9 @@ from infra.moderation.judges.guard import PIECE_CHARACTERS
 from infra.moderation.judges.pieces import OVERLAP_CHARACTERS, pieces
 from infra.moderation.judges.protocol import Found, JudgeError, Kind, Opinion, Refused
 from infra.moderation.judges.words import words
-from infra.moderation.normal import MARKS_MAX, folded, plain
 from infra.moderation.panel import Panel
-from infra.moderation.texts import UnreadableError, document, request_texts
+from infra.moderation.texts import document, request_texts
+from infra.moderation.unreadable import UnreadableError
 from infra.render.gateway.moderation import moderation_config
 from infra.render.gateway.place import Address, Place
 
@@ -214,14 +214,6 @@ def test_media_is_not_read_and_everything_else_is() -> None:
         "f",
         "hidden",
     )
-
-
-def test_no_pile_of_accents_takes_long() -> None:
-    """Putting accents in order takes steps by their square: no letter keeps more than thirty."""
-    pile = "a" + "\u0300\u0316" * 500_000
-
-    assert folded(f"b{pile}d") == "bad"
-    assert len(plain(pile)) <= 1 + MARKS_MAX
 
 
 @pytest.mark.parametrize("body", ['{"a": [' + "[" * 200 + "]" * 200 + "]}", '{"a": NaN' * 2, "\ufeff{}"])

@@ -6,17 +6,13 @@ from dataclasses import dataclass
 import re2
 
 from infra.moderation.judges.protocol import Found, Kind
-from infra.moderation.normal import as_written, unescaped
+from infra.moderation.normal import readings
 
 MEMORY_BYTES = 64 << 20
 """Of an expression's automaton: room for thousands of words before RE2 takes its slow road."""
 
 _BORDER = 2
 """Characters at the border of judged and new text that Unicode's composition may join."""
-
-_WRITTEN = (as_written,)
-_FORMS = (as_written, unescaped)
-"""Arguments of tools are JSON inside a text: what reads them takes their escapes away."""
 
 
 class Expression:
@@ -51,11 +47,10 @@ class Expressions:
     def find(self, seen: str, new: str, *, final: bool) -> Found:
         """Judge a text whose first part was judged before; final: nothing follows."""
         found = Found.NOTHING
-        read = {
-            view(form(seen + new)): len(view(form(seen))) - _BORDER
-            for form in (_FORMS if "\\" in new or "\\" in seen else _WRITTEN)
-            for view in self.views
-        }
+        read: dict[str, int] = {}
+        for reading in readings(seen + new):
+            known, whole = reading(seen), reading(seen + new)
+            read |= {view(whole): len(view(known)) - _BORDER for view in self.views}
         for text, start in read.items():
             for end in self._ends(text):
                 if start > 0 and end <= start:

@@ -1,0 +1,5 @@
+"""What is said of a body that nobody can judge."""
+
+
+class UnreadableError(Exception):
+    """A body is not what it should be; the message has no text of callers or models."""
