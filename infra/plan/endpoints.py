@@ -92,6 +92,7 @@ def endpoint_plan(resolved: Resolved, stack: Stack, as_of: date) -> plan.Endpoin
             reason=spec.moderation.reason,
             confirmed_by=spec.moderation.confirmed_by,
             judges=judge_kinds(environment),
+            media=resolved.model.multimodal,
         ),
         limits=plan.Limits(
             requests_per_minute=spec.limits.requests_per_minute,

@@ -184,6 +184,8 @@ class Moderation:
     confirmed_by: str | None
     judges: tuple[str, ...]
     """Kinds of judges: `words`, `patterns`, `url`, `guard`. None where there is no gateway to ask them."""
+    media: bool
+    """The model reads images, sounds or films too, which no judge does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

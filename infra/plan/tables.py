@@ -7,6 +7,9 @@ from infra.plan.model import EndpointPlan, Plan, Purchase
 UNKNOWN = "unknown"
 """For what has no price."""
 
+MEDIA_UNJUDGED = ("images that its model reads: judges read text", "not asked for")
+"""Why something of a moderated endpoint is not moderated, and who confirmed it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
@@ -193,9 +196,11 @@ def _unmoderated(plan: Plan) -> Table:
         title="Not moderated",
         columns=_words("Endpoint", "Reason", "Confirmed by"),
         rows=tuple(
-            (endpoint.name, off.reason or UNKNOWN, off.confirmed_by or UNKNOWN)
+            (endpoint.name, *MEDIA_UNJUDGED)
+            if (how := endpoint.moderation).enabled
+            else (endpoint.name, how.reason or UNKNOWN, how.confirmed_by or UNKNOWN)
             for endpoint in plan.endpoints
-            if not (off := endpoint.moderation).enabled
+            if not endpoint.moderation.enabled or (endpoint.moderation.judges and endpoint.moderation.media)
         ),
     )
 
