@@ -67,6 +67,21 @@ def test_tokens_per_minute_are_counted_as_used_in_streams_too(served: Served) ->
         assert eventually(lambda: served.chat("pair", key, max_tokens=1).status_code == 429, 5)
 
 
+def test_concurrency_is_counted_for_each_key(served: Served) -> None:
+    """While two streams run the third request is told to come back, and another key is not concerned."""
+    with served.own_key("search") as key, served.own_key("search") as other:
+        _new_minute()
+        with (
+            served.stream("pair", key, max_tokens=LONG, ignore_eos=True),
+            served.stream("pair", key, max_tokens=LONG, ignore_eos=True),
+        ):
+            refused = served.chat("pair", key, max_tokens=1)
+            assert (429, "queue_full") == (refused.status_code, refused.json()["error"]["code"])
+            assert served.chat("pair", other, max_tokens=1).status_code == 200
+        time.sleep(1)  # an eager caller would use up the requests of its minute
+        assert served.chat("pair", key, max_tokens=1).status_code == 200
+
+
 def test_refused_requests_wake_nothing(served: Served) -> None:
     """Whatever is wrong with a request: the endpoint that nobody may call sleeps on."""
     strangers, owners = served.key("search"), served.key("research")

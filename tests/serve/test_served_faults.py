@@ -36,6 +36,17 @@ def test_limits_fail_open(served: Served, part: str) -> None:
     assert f"{part} is started again" in served.said
 
 
+def test_without_the_limiter_of_keys_requests_pass_until_it_is_back(served: Served) -> None:
+    """Where nobody counts what runs, requests pass; the limiter comes back by itself."""
+    dead = served.leader("concurrency")
+    with served.own_key("search") as key:
+        served.signal("concurrency", signal.SIGKILL)
+        assert served.chat("pair", key, max_tokens=1).status_code == 200
+        assert _is_back(served, "concurrency", dead)
+        assert eventually(lambda: served.chat("pair", key, max_tokens=1).status_code == 200, BACK_SECONDS)
+    assert "concurrency is started again" in served.said
+
+
 def test_moderation_fails_closed_and_comes_back(served: Served) -> None:
     """Without a moderator nothing passes, and callers are told when to try again."""
     dead = served.leader("moderator")
