@@ -45,7 +45,7 @@ def role_args(
         *_model(weights),
         # Streams then say how many tokens they used, which limits per minute count.
         "--enable-force-include-usage",
-        # It lets the router ask for a prompt's tokens, by which it finds the engine that has them in its cache.
+        # The router then asks for the tokens of a prompt, and finds the engine that has them in its cache.
         *(("--enable-scale-out",) if role_name in ("serve", "prefill") else ()),
         # The id is the first and only name: metrics carry it, and callers send it as `model`.
         "--served-model-name",

@@ -57,12 +57,13 @@ def balancing_args(endpoint: EndpointPlan) -> Iterator[str]:
     """Yield how an engine is chosen where each does everything.
 
     Prompts go where most of them is cached: the router asks engines for their tokens, and remembers which it
-    sent where. Prompts of which little is known, and all once an engine has half of what it holds at its tier
-    more to do than another, go where there is least to do.
+    sent where. Prompts of which little is known, and all once an engine has an eighth of what it holds at its
+    tier more to do than another, go where there is least to do. Why so little: conversations that begin alike
+    all go to one engine until then.
     """
     (role,) = endpoint.roles
     yield "--policy=cache_aware"
-    yield f"--balance-abs-threshold={ceil(endpoint.tier.concurrency_per_group / role.count / 2)}"
+    yield f"--balance-abs-threshold={ceil(endpoint.tier.concurrency_per_group / role.count / 8)}"
 
 
 def _discovery(endpoint: EndpointPlan) -> Iterator[str]:
