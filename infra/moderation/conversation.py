@@ -19,7 +19,7 @@ from infra.moderation.judges.protocol import Failed, Refused
 from infra.moderation.panel import Panel
 from infra.moderation.reading import Reading
 from infra.moderation.texts import request_document, request_texts
-from infra.moderation.unreadable import UnreadableError
+from infra.moderation.unreadable import TooHeavyError, UnreadableError
 from infra.render.gateway.errors import CallerError
 
 ERROR_STATUS_MIN = 400
@@ -82,7 +82,8 @@ class Conversation:
         try:
             texts, refused = await self._reading.read(len(body.body), lambda: self._read(body.body))
         except UnreadableError as error:
-            await self._refuse(messages.UNREADABLE_REQUEST, verdict="failed", judge="reader", why=str(error))
+            said = messages.HEAVY_REQUEST if isinstance(error, TooHeavyError) else messages.UNREADABLE_REQUEST
+            await self._refuse(said, verdict="failed", judge="reader", why=str(error))
             return
         opinion = refused or await self._panel.ask(texts)
         match opinion:

@@ -1,6 +1,7 @@
 """What a character is to a reader: a letter, whatever it is drawn like; a blank; or nothing."""
 
 import re
+import sys
 import unicodedata
 from collections.abc import Callable
 
@@ -22,8 +23,12 @@ _UNSEEN = frozenset(map(chr, (0x0640, *_SELECTORS))) - _FILLERS
 _PLAIN_BLANKS = frozenset("\t\n\f\r ")
 """What RE2 takes for blanks."""
 
+_NAMELESS = ("Cn", "Co")
 _SIGN_OF_LETTERS = ("<super>", "<sub>")
 _FROM_RIGHT = ("R", "AL", "AN")
+
+REPLACED_MAX = 16
+"""Characters that are faster replaced one after another than each where it stands."""
 
 UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "BOPOMOFO", "HANGUL", "THAI", "LAO", "KHMER", "MYANMAR")
 """Scripts whose words stand side by side, or carry their particles, as Unicode's names of letters begin."""
@@ -38,25 +43,37 @@ _WHOLE = re.compile("[A-Za-z]{1,2}")
 _TWO_FOR_ONE = {"rn": "m", "vv": "w", "VV": "W"}
 
 
-class Table(dict[str, str]):
-    """What each character turns into; known from the first time that it is seen."""
+class Table:
+    """What each character turns into; known from the first time that it is seen.
+
+    Why: what stays is a byte each, as one body may have all of Unicode's million characters.
+    """
 
     def __init__(self, turn: Callable[[str], str]) -> None:
-        super().__init__()
         self._turn = turn
+        self._stays = bytearray(sys.maxunicode + 1)
+        self._turned: dict[str, str] = {}
 
-    def __missing__(self, character: str) -> str:
+    def __getitem__(self, character: str) -> str:
+        turned = self._turned.get(character)
+        if turned is not None or self._stays[ord(character)]:
+            return character if turned is None else turned
         turned = character if character in _PLAIN_BLANKS else self._turn(character)
-        self[character] = turned
+        if turned == character:
+            self._stays[ord(character)] = True
+        else:
+            self._turned[character] = turned
         return turned
 
     def turned(self, text: str) -> str:
         """Return a text with each of its characters turned."""
-        changed = {each: self[each] for each in set(text) if self[each] != each}
+        stays = self._stays
+        changed = {each: self[each] for each in set(text) if not stays[ord(each)]}
+        changed = {each: turned for each, turned in changed.items() if turned != each}
         if not changed:
             return text
-        if len(changed) > 16 or not changed.keys().isdisjoint("".join(changed.values())):
-            return "".join(map(self.__getitem__, text))
+        if len(changed) > REPLACED_MAX or not changed.keys().isdisjoint("".join(changed.values())):
+            return "".join([changed.get(each, each) for each in text])
         for character, turned in changed.items():
             text = text.replace(character, turned)
         return text
@@ -81,7 +98,7 @@ def folded(character: str) -> str:
     """Return a character without width, case and accents."""
     if character.isascii() or unseen(character) != character:
         return unseen(character)
-    if "가" <= character <= "힣":
+    if "가" <= character <= "힣" or unicodedata.category(character) in _NAMELESS:
         return character
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
     return _beside(character, "".join(map(_bare, decomposed)))
@@ -91,7 +108,7 @@ def alike(character: str) -> str:
     """Return a character without width and accents, as Latin's letter or ASCII's sign that it looks like."""
     if character.isascii() or unseen(character) != character:
         return unseen(character)
-    if "가" <= character <= "힣":
+    if "가" <= character <= "힣" or unicodedata.category(character) in _NAMELESS:
         return character
     decomposed = _latin(character) or unicodedata.normalize("NFKD", character)
     return _beside(character, "".join(_latin(each) or _bare(each) for each in decomposed))

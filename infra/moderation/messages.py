@@ -12,7 +12,13 @@ from envoy.service.ext_proc.v3.external_processor_pb2 import (
     ProcessingResponse,
 )
 
-from infra.render.gateway.errors import CONTENT_REFUSED, INVALID_BODY, MODERATION_UNAVAILABLE, CallerError
+from infra.render.gateway.errors import (
+    BODY_TOO_LARGE,
+    CONTENT_REFUSED,
+    INVALID_BODY,
+    MODERATION_UNAVAILABLE,
+    CallerError,
+)
 from infra.render.gateway.moderation import FILTER_NAME
 
 Verdict = Literal["passed", "input", "output", "failed"]
@@ -28,6 +34,11 @@ REFUSED_ANSWER = replace(
     "words; asking again may be refused again.",
 )
 UNREADABLE_REQUEST = INVALID_BODY
+HEAVY_REQUEST = replace(
+    BODY_TOO_LARGE,
+    message="The body is too much to judge: send at most 100,000 numbers, texts, lists and objects, and no "
+    "long text of signs that stand for many letters each.",
+)
 UNAVAILABLE = MODERATION_UNAVAILABLE
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from infra.moderation import letters
 from infra.moderation.letters import BETWEEN, Table
-from infra.moderation.unreadable import UnreadableError
+from infra.moderation.unreadable import TooHeavyError
 
 MARKS_MAX = 30
 """Accents on one letter: Unicode's stream-safe text has no more (UAX 15). Ordering n takes n² steps."""
@@ -30,8 +30,8 @@ _GAPS_BLANK = dict.fromkeys(_GAPS_MARKED, " ")
 """The same as the tables, for texts in ASCII, which are turned at once."""
 
 _PILE = re.compile(rf"[^\w\x00-\x7f]{{{MARKS_MAX + 1},}}")
-_MARKS = Table(lambda each: "m" if unicodedata.category(each)[0] == "M" else " ")
-_TOO_MANY = re.compile(f"m{{{MARKS_MAX + 1},}}")
+_MARKS = Table(lambda each: "\u0300" if unicodedata.category(each)[0] == "M" else each)
+_TOO_MANY = re.compile(f"\u0300{{{MARKS_MAX + 1},}}")
 _STRETCH = re.compile("(?:[^\\w!-~]|[\u0640\u115f\u1160\u3164\uffa0]){3,}")
 _GAPS = (" ", BETWEEN)
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
@@ -110,7 +110,7 @@ def _keyed(text: str, gap: str) -> str:
 
 def _few_marks(pile: re.Match[str]) -> str:
     kept, start = "", 0
-    for many in _TOO_MANY.finditer("".join(map(_MARKS.__getitem__, pile[0]))):
+    for many in _TOO_MANY.finditer(_MARKS.turned(pile[0])):
         kept += pile[0][start : many.start() + MARKS_MAX]
         start = many.end()
     return kept + pile[0][start:]
@@ -125,7 +125,7 @@ def _in_slices(text: str, turn: Callable[[str], str]) -> str:
         parts.append(turn(part))
         read, written = read + len(part), written + len(parts[-1])
         if written > GROWTH_MAX * read:
-            raise UnreadableError("signs that stand for many letters each")
+            raise TooHeavyError("signs that stand for many letters each")
     return "".join(parts)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from infra.moderation.normal import encodable
-from infra.moderation.unreadable import UnreadableError
+from infra.moderation.unreadable import TooHeavyError, UnreadableError
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -81,9 +81,9 @@ def document(body: bytes) -> Mapping[str, Json]:
 
 
 def request_document(body: bytes) -> Mapping[str, Json]:
-    """Parse a request; raise UnreadableError where it has so many values that others would wait for it."""
+    """Parse a request; raise TooHeavyError where it has so many values that others would wait."""
     if len(body) > VALUES_MAX and _has_many_values(body):
-        raise UnreadableError("too many values")
+        raise TooHeavyError("too many values")
     return document(body)
 
 

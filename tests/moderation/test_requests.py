@@ -96,6 +96,16 @@ def test_a_body_that_is_no_json_object_is_refused(lists: Door, body: bytes) -> N
     assert (got.status_code, lists.engine.bodies) == (400, [])
 
 
+@pytest.mark.parametrize("heavy", [[1] * 100_001, "ﷺ" * 10_000], ids=["values", "signs"])
+def test_a_body_that_is_too_much_to_judge_is_refused(lists: Door, heavy: object) -> None:
+    """The answer says what is too much, in the way of bodies that are too large."""
+    got = lists.chat("Hello", metadata=heavy)
+
+    assert (got.status_code, error_of(got)["code"]) == (413, "body_too_large")
+    assert "100,000" in got.text
+    assert lists.engine.bodies == []
+
+
 def test_large_bodies_pass_and_are_searched_to_the_end(lists: Door) -> None:
     """200 KB both ways, and nearly the largest body with the word at the very end."""
     long = "All is well here. " * (200 * KIB // 18)

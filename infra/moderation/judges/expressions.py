@@ -47,17 +47,18 @@ class Expressions:
     def find(self, seen: str, new: str, *, final: bool) -> Found:
         """Judge a text whose first part was judged before; final: nothing follows."""
         found = Found.NOTHING
-        read: dict[str, int] = {}
         for reading in readings(seen + new):
-            known, whole = reading(seen), reading(seen + new)
-            read |= {view(whole): len(view(known)) - _BORDER for view in self.views}
-        for text, start in read.items():
-            for end in self._ends(text):
-                if start > 0 and end <= start:
-                    continue
-                if final or end < len(text):
-                    return Found.REFUSED
-                found = Found.OPEN
+            whole = reading(seen + new)
+            for text, view in {view(whole): view for view in self.views}.items():
+                start: int | None = None
+                for end in self._ends(text):
+                    if start is None:
+                        start = len(view(reading(seen))) - _BORDER if seen else 0
+                    if start > 0 and end <= start:
+                        continue
+                    if final or end < len(text):
+                        return Found.REFUSED
+                    found = Found.OPEN
         return found
 
     def _ends(self, text: str) -> Iterator[int]:
