@@ -1,17 +1,23 @@
 # ruff: noqa: RUF001 - Chinese has its own comma
 """Bodies that cost the most: what they cost is bounded, and other requests go on meanwhile."""
 
+import asyncio
 import json
 import threading
 import time
 
 import httpx
 import pytest
+from envoy.service.ext_proc.v3.external_processor_pb2 import ProcessingResponse
 
+from infra.moderation.answers import PIECE_BYTES, Streamed
+from infra.moderation.judges.words import words
+from infra.moderation.panel import Panel
+from infra.moderation.reading import Reading
 from infra.moderation.texts import VALUES_MAX, request_document
 from infra.moderation.unreadable import TooHeavyError
 from infra.render.gateway.errors import MAX_BODY_MIB
-from moderation.fakes import answer
+from moderation.fakes import answer, event
 from moderation.running import LOCAL, Door
 
 BYTES = (MAX_BODY_MIB << 20) - 1024
@@ -77,3 +83,32 @@ def test_a_request_has_so_many_values_and_no_more(inner: str) -> None:
     with pytest.raises(TooHeavyError):
         request_document(many.encode())
     assert request_document(json.dumps({"a": many * 2}).encode()) == {"a": many * 2}
+
+
+def test_others_have_their_turn_while_a_stream_arrives_at_once() -> None:
+    """An engine that was waited for sends many events together; between pieces of them others go on."""
+    panel = Panel(matchers=(words(("forbidden",)),), askers=(), timeout_seconds=1)
+    events = b"".join(event("All is well here. ") for _ in range(2_000))
+    released: list[bytes] = []
+    turns = 0
+
+    async def write(response: ProcessingResponse) -> None:
+        released.append(response.response_body.response.body_mutation.streamed_response.body)
+
+    async def stop(_: object) -> None:
+        raise AssertionError("nothing is refused")
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def take() -> None:
+        other = asyncio.create_task(others())
+        await Streamed(panel, Reading(), write, stop).take(events, end=True, trailers=False)
+        other.cancel()
+
+    asyncio.run(take())
+    assert b"".join(released) == events
+    assert turns >= len(events) // PIECE_BYTES
