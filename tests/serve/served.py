@@ -135,11 +135,15 @@ class Served:
         for pid in self.pids(name):
             os.kill(pid, number)
 
-    def metric(self, endpoint: str, name: str, labels: str = "") -> float:
-        """The sum of a metric that an endpoint's engine tells itself."""
+    def engine_url(self, endpoint: str) -> str:
+        """Where an endpoint's engine listens."""
         arguments = Path(f"/proc/{self.leader(f'engine-{endpoint}')}/cmdline").read_text().split("\0")
         (port,) = (each.removeprefix("--port=") for each in arguments if each.startswith("--port="))
-        text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
+        return f"http://127.0.0.1:{port}"
+
+    def metric(self, endpoint: str, name: str, labels: str = "") -> float:
+        """The sum of a metric that an endpoint's engine tells itself."""
+        text = httpx.get(f"{self.engine_url(endpoint)}/metrics", timeout=30).text
         lines = (line for line in text.splitlines() if line.startswith(f"{name}{{") and labels in line)
         return sum(float(line.rpartition(" ")[2]) for line in lines)
 

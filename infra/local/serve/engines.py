@@ -132,6 +132,7 @@ def _engine(endpoint: EndpointPlan, role: str, port: int, files: EngineFiles) ->
             "--enforce-eager",  # compiling takes longer than this model's answers
             "--enable-prefix-caching",
             "--enable-force-include-usage",
+            "--enable-scale-out",  # routers ask for the tokens of prompts
             f"--max-model-len={_context_tokens(endpoint)}",
             f"--kv-cache-memory-bytes={KV_CACHE_MIB << 20}",
             *_adapters(endpoint, files),
