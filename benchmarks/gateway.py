@@ -2,7 +2,6 @@
 
     .venv/bin/python benchmarks/gateway.py            # about ten minutes
     .venv/bin/python benchmarks/gateway.py --quick    # about two: one short round of 1 and 32 connections
-    .venv/bin/python benchmarks/gateway.py --ablate   # where our time goes: without one part after the other
 
 Every program runs on one thread, before a backend that answers after a fixed time; each round loads every way
 once, so that a busy machine disturbs all alike, and figures are medians over rounds.
@@ -19,9 +18,8 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from gateway_load import Measured, load
-from gateway_policy import gateway_without, our_gateway
+from gateway_policy import our_gateway
 from gateway_ways import Way, backend, bare_envoy, chat, litellm, router, wait_until_served
-from gateway_without import parts
 from rich.console import Console
 from rich.table import Table
 
@@ -55,13 +53,12 @@ def main() -> None:
     parser.add_argument("--connections", type=int, nargs="*", help="default: 1 32 256")
     parser.add_argument("--body-bytes", type=int, nargs="*", default=BODY_BYTES)
     parser.add_argument("--only", nargs="*", default=(), help="gateway, vllm-router, LiteLLM; default: all")
-    parser.add_argument("--ablate", action="store_true", help="our gateway without one part after the other")
     options = parser.parse_args()
     rounds, seconds = (1, 1) if options.quick else (options.rounds, options.seconds)
     connections = options.connections or (CONNECTIONS[:2] if options.quick else CONNECTIONS)
     with TemporaryDirectory() as temporary, ExitStack() as running:
         folder = Path(temporary)
-        makers = _makers(folder, options.latency_ms, ablate=options.ablate, only=options.only)
+        makers = _makers(folder, options.latency_ms, only=options.only)
         ways = tuple(way for make in makers for way in running.enter_context(make()))
         for way in ways:
             wait_until_served(way)
@@ -72,7 +69,7 @@ def main() -> None:
 
 
 def _makers(
-    folder: Path, latency_ms: float, *, ablate: bool, only: Sequence[str]
+    folder: Path, latency_ms: float, *, only: Sequence[str]
 ) -> Iterator[Callable[[], AbstractContextManager[Sequence[Way]]]]:
     """Yield what starts each program, in the order of the table."""
     front, routed, router_metrics, proxied, behind = ports.quiet(5)
@@ -84,11 +81,7 @@ def _makers(
         "vllm-router": partial(router, folder, routed, router_metrics, engine),
         "LiteLLM": partial(litellm, folder, proxied, engine),
     }
-    wanted = only or (("gateway",) if ablate else others)
-    yield from (make for name, make in others.items() if name in wanted)
-    if ablate:
-        for part, change in parts().items():
-            yield partial(gateway_without, folder, engine, part, change)
+    yield from (make for name, make in others.items() if not only or name in only)
 
 
 def _measured(

@@ -1,7 +1,7 @@
 """Our gateway as it serves a stack here: its rendered files, real ratelimit and Redis, the moderator."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import date
@@ -72,15 +72,17 @@ def our_gateway(folder: Path, behind: Address) -> Iterator[tuple[Way, ...]]:
 
 
 @contextmanager
-def gateway_without(folder: Path, behind: Address, part: str, change: Change) -> Iterator[tuple[Way]]:
-    """Run Envoy on our files without a part; the way of keys alone goes through it."""
-    with _running(folder / part, behind, change, helpers=False) as (ways, pids):
+def gateway_without(
+    folder: Path, behind: Address, part: str, change: Change, *, under: Sequence[str]
+) -> Iterator[tuple[Way]]:
+    """Run Envoy under a tool on our files without a part; the way of keys alone goes through it."""
+    with _running(folder / part, behind, change, helpers=False, under=under) as (ways, pids):
         yield (replace(ways[0], name=f"without {part}", processes=(pids[ENVOY],)),)
 
 
 @contextmanager
 def _running(
-    path: Path, behind: Address, change: Change, *, helpers: bool
+    path: Path, behind: Address, change: Change, *, helpers: bool, under: Sequence[str] = ()
 ) -> Iterator[tuple[list[Way], Mapping[str, int]]]:
     planned, endpoints = plan()
     at = ServeFolder(path=path)
@@ -101,7 +103,7 @@ def _running(
     programs = gateway_programs(folders(ROOT), Progress(), limited=True)
     with ExitStack() as running:
         pids = {
-            process.name: running.enter_context(_started(process, at.path))
+            process.name: running.enter_context(_started(process, at.path, under))
             for process in gateway_processes(programs, at, listening, where)
             if helpers or process.name == ENVOY
         }
@@ -118,12 +120,12 @@ def _running(
 
 
 @contextmanager
-def _started(process: Process, folder: Path) -> Iterator[int]:
+def _started(process: Process, folder: Path, under: Sequence[str]) -> Iterator[int]:
     """Run one of the gateway's processes until it is healthy; on one thread where it is Envoy."""
     one_thread = ("--concurrency", "1") if process.name == ENVOY else ()
     threads = {"GOMAXPROCS": "1"} if process.name == "ratelimit" else {}
     with started(
-        (*process.command, *one_thread), folder, process.name, {**process.environment, **threads}
+        (*under, *process.command, *one_thread), folder, process.name, {**process.environment, **threads}
     ) as pid:
         while not health.answers(process.health):
             time.sleep(0.05)

@@ -97,11 +97,14 @@ def backend(folder: Path, port: int, latency_ms: float) -> Iterator[tuple[Way]]:
 
 
 @contextmanager
-def bare_envoy(envoy: Path, folder: Path, port: int, behind: Address) -> Iterator[tuple[Way]]:
-    """Run Envoy with a router and nothing else."""
+def bare_envoy(
+    envoy: Path, folder: Path, port: int, behind: Address, *, under: Sequence[str] = ()
+) -> Iterator[tuple[Way]]:
+    """Run Envoy with a router and nothing else, under a tool where one is named."""
     written = folder / "bare.json"
     written.write_text(json.dumps(_bare(port, behind)))
-    command = (envoy, "-c", written, "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "error")
+    arguments = ("-c", written, "--concurrency", "1", "--disable-hot-restart", "--log-level", "error")
+    command = (*under, envoy, *arguments)
     with started(command, folder, "bare") as process:
         yield (Way(name="bare Envoy", url=f"http://127.0.0.1:{port}{CHAT}", processes=(process,)),)
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 
-from infra.render.gateway import body, limits, moderation
+from infra.render.gateway import body, concurrency, limits, moderation
 from infra.render.gateway.bootstrap import LISTENERS_FILE
 from infra.render.gateway.listeners import ROUTES_FILE
 
@@ -15,12 +15,14 @@ Change = Callable[[Files], Files]
 def parts() -> Mapping[str, Change]:
     """Return what can be left out, by name."""
     return {
-        "logs and counts": _of_listener(lambda http: http.update(access_log=[])),
-        "counts": _of_listener(lambda http: http.update(access_log=http["access_log"][:1])),
+        "the log": _of_listener(lambda http: http.update(access_log=http["access_log"][2:])),
+        "counts": _of_listener(lambda http: http.update(access_log=http["access_log"][:2])),
         "refusals": _of_routes(_no_refusals),
-        "limits and moderation": _filters_without(limits.FILTER_NAME, moderation.FILTER_NAME),
-        "tokens of answers": _filters_without(body.STREAM_FILTER_NAME, body.ANSWER_FILTER_NAME),
-        "bodies": _both(_filters_without(body.FILTER_NAME), _of_routes(_any_model)),
+        "limits, which this endpoint has not": _filters_without(limits.FILTER_NAME, concurrency.FILTER_NAME),
+        "moderation, which this endpoint has not": _filters_without(moderation.FILTER_NAME),
+        "tokens of answers": _filters_without(body.ANSWER_FILTER_NAME),
+        "tokens of streams": _filters_without(body.STREAM_FILTER_NAME),
+        "bodies, and refusals": _both(_filters_without(body.FILTER_NAME), _of_routes(_any_model)),
     }
 
 
