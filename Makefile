@@ -24,7 +24,7 @@ down: ## take everything away again, but the cache folder
 
 test: tools ## every test; 95 % of the branches of specs, plans, manifests and rules
 	$(BIN)/pytest -q -n auto -m "$(FAST)" $(COVERED) --cov-report=term:skip-covered
-	$(BIN)/pytest -q -n 2 --dist loadgroup -m "cluster or vllm or slow" --durations=15
+	$(BIN)/pytest -q -n 2 --dist loadscope -m "cluster or vllm or slow" --durations=15
 
 check: setup ## the fast loop: style, types, layers, unit tests
 	$(BIN)/ruff check

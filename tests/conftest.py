@@ -5,6 +5,11 @@ from pathlib import Path
 import pytest
 from golden import Golden
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+USERS_OF_THE_CLUSTER = ("keys", "local", "routing", "test_manifests_cluster.py")
+"""Folders and files whose tests share the fixture `cluster`."""
 
 pytest_plugins = ("local.fixtures",)
 
@@ -17,12 +22,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="Rewrite golden files; read the diff.")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share a cluster or engines on one worker, where workers take whole groups."""
-    here = Path(__file__).parent
-    for item in items:
-        shared = "cluster" if "cluster" in getattr(item, "fixturenames", ()) else None
-        item.add_marker(pytest.mark.xdist_group(shared or item.path.relative_to(here).parts[0]))
+class ByWhatTheyShare(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives tests that share a cluster or engines to one worker: what they share is made once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        first = Path(nodeid.partition("::")[0]).relative_to("tests").parts[0]
+        return "cluster" if first in USERS_OF_THE_CLUSTER else first
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByWhatTheyShare | None:
+    """Share tests so where whole scopes are asked for; quick tests go to whoever is free."""
+    return ByWhatTheyShare(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 @pytest.fixture

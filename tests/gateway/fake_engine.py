@@ -72,6 +72,8 @@ class FakeEngine:
                 return await _send(writer, 200, json.dumps({"text": "x" * int(size)}))
             case ["fail", status]:
                 return await _send(writer, int(status), json.dumps({"error": {"message": "fake"}}))
+            case ["plain", status]:
+                return await _send(writer, int(status), "Error at http://10.0.0.7:8000", "text/plain")
             case ["break"]:
                 writer.close()
                 raise ConnectionResetError
@@ -198,7 +200,9 @@ async def _event(writer: asyncio.StreamWriter, event: dict[str, object]) -> None
     await writer.drain()
 
 
-async def _send(writer: asyncio.StreamWriter, status: int, body: str) -> None:
-    head = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+async def _send(
+    writer: asyncio.StreamWriter, status: int, body: str, content_type: str = "application/json"
+) -> None:
+    head = f"HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\ncontent-length: {len(body)}\r\n\r\n"
     writer.write((head + body).encode())
     await writer.drain()

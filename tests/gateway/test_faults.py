@@ -89,6 +89,36 @@ def test_an_engines_own_error_is_passed_on(tmp_path: Path) -> None:
             assert (answer.status_code, answer.json()) == (status, {"error": {"message": "fake"}})
 
 
+@pytest.mark.parametrize(
+    ("status", "answered", "code"),
+    [
+        (500, 502, "endpoint_failed"),
+        (503, 503, "endpoint_unavailable"),
+        (422, 422, "unreadable_request"),
+        (400, 422, "unreadable_request"),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_error_that_is_no_json_is_put_into_the_shape_of_ours(
+    tmp_path: Path, status: int, answered: int, code: str, stream: bool
+) -> None:
+    """Routers and web servers answer with plain text, with addresses from inside in it."""
+    plan = plan_of({"chat": OPEN})
+    (endpoint,) = plan.endpoints
+    impatient = dataclasses.replace(plan, endpoints=(dataclasses.replace(endpoint, startup_timeout_seconds=1),))
+    with (
+        fake_engine() as engine,
+        gateway(tmp_path, impatient, {"chat": engine.port}) as running,
+    ):
+        says = [{"role": "user", "content": f"plain {status}"}]
+        answer = running.post(running.chat("chat", messages=says, stream=stream))
+
+        assert (answer.status_code, answer.json()["error"]["code"]) == (answered, code)
+        assert answer.headers["content-type"] == "application/json"
+        assert ("retry-after" in answer.headers) == (answered == 503)
+        assert "10.0.0.7" not in answer.text
+
+
 def test_a_revoked_key_is_refused_in_seconds_while_streams_go_on(tmp_path: Path) -> None:
     """The file of keys is replaced under load: other keys never notice, and a stream of the key ends well."""
     with (

@@ -44,6 +44,8 @@ _NOT_JUDGED = (
 
 _KEY_QUEUE_FULL = f"response.code_details == '{KEY_REFUSED_DETAILS}'"
 
+_MATCHING = "type.googleapis.com/envoy.type.matcher.v3"
+_CUSTOM_RESPONSE = "type.googleapis.com/envoy.extensions.http.custom_response"
 _CEL = "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
 
 
@@ -75,6 +77,48 @@ def replaced_when() -> Iterable[tuple[CallerError, JsonObject]]:
     )
 
 
+def plain_answers_filter() -> JsonObject:
+    """Return the filter that puts errors from behind which are no JSON into the shape of ours.
+
+    Routers and web servers answer so, with addresses from inside; what an engine says of a request is JSON.
+    """
+    matchers: list[Json] = [
+        _plain("HttpResponseStatusCodeMatchInput", "503", errors.ENDPOINT_UNAVAILABLE),
+        _plain("HttpResponseStatusCodeClassMatchInput", "5xx", errors.UPSTREAM_FAILED),
+        _plain("HttpResponseStatusCodeClassMatchInput", "4xx", errors.UNREADABLE_REQUEST),
+    ]
+    return {
+        "name": "modelunits.plain_answers",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.custom_response.v3.CustomResponse",
+            "custom_response_matcher": {"matcher_list": {"matchers": matchers}},
+        },
+    }
+
+
+def _plain(status_input: str, status: str, error: CallerError) -> JsonObject:
+    is_status = _matches({"@type": f"{_MATCHING}.{status_input}"}, {"exact": status})
+    content: JsonObject = {
+        "@type": f"{_MATCHING}.HttpResponseHeaderMatchInput",
+        "header_name": "content-type",
+    }
+    is_json = _matches(content, {"prefix": "application/json"})
+    answer: JsonObject = {
+        "@type": f"{_CUSTOM_RESPONSE}.local_response_policy.v3.LocalResponsePolicy",
+        "status_code": error.status,
+        "body": {"inline_string": error.body()},
+        "response_headers_to_add": [JSON_HEADER, *_retry_after(error)],
+    }
+    return {
+        "predicate": {"and_matcher": {"predicate": [is_status, {"not_matcher": is_json}]}},
+        "on_match": {"action": {"name": error.code, "typed_config": answer}},
+    }
+
+
+def _matches(of_what: JsonObject, value: JsonObject) -> JsonObject:
+    return {"single_predicate": {"input": {"name": "input", "typed_config": of_what}, "value_match": value}}
+
+
 def _and(*filters: JsonObject) -> JsonObject:
     return {"and_filter": {"filters": list(filters)}}
 
@@ -94,16 +138,19 @@ BY_A_ROUTE = _and(status_is("GE", 400), _details("response.code_details == 'dire
 
 
 def _mapper(when: JsonObject, error: CallerError) -> JsonObject:
-    headers: list[Json] = []
-    if error.retry_after_seconds is not None:
-        retry_after: JsonObject = {"key": "retry-after", "value": str(error.retry_after_seconds)}
-        headers.append({"header": retry_after, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"})
     return {
         "filter": when,
         "status_code": error.status,
-        "headers_to_add": headers,
+        "headers_to_add": _retry_after(error),
         "body_format_override": {
             "text_format_source": {"inline_string": error.body().replace("%", "%%")},
             "content_type": "application/json",
         },
     }
+
+
+def _retry_after(error: CallerError) -> list[Json]:
+    if error.retry_after_seconds is None:
+        return []
+    header: JsonObject = {"key": "retry-after", "value": str(error.retry_after_seconds)}
+    return [{"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]

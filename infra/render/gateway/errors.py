@@ -138,6 +138,13 @@ ANSWER_TOO_LARGE = CallerError(
     code="answer_too_large",
     message="The answer is larger than the gateway holds: ask for fewer choices, or for a stream.",
 )
+UNREADABLE_REQUEST = CallerError(
+    status=422,
+    type=INVALID,
+    code="unreadable_request",
+    message="The endpoint does not understand the body: leave out what is null, and give messages and tools "
+    "every field that OpenAI's API asks for.",
+)
 REQUEST_TIMEOUT = CallerError(
     status=408,
     type=INVALID,
@@ -174,6 +181,7 @@ ERRORS = (
     MODEL_NOT_FOUND,
     REQUEST_TIMEOUT,
     BODY_TOO_LARGE,
+    UNREADABLE_REQUEST,
     UPGRADE_REQUIRED,
     RATE_LIMITED,
     QUEUE_FULL,

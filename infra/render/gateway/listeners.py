@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from infra.plan.model import Plan
 from infra.render.gateway import keys
-from infra.render.gateway.answers import replaced_answers
+from infra.render.gateway.answers import plain_answers_filter, replaced_answers
 from infra.render.gateway.body import MAX_BODY_BYTES, NAMESPACE, answer_filter, body_filter, stream_filter
 from infra.render.gateway.clusters import ADMIN
 from infra.render.gateway.concurrency import concurrency_filter
@@ -153,6 +153,7 @@ def _filters(plan: Plan, place: Place) -> Iterable[JsonObject]:
     # Answers pass from the last filter to the first: tokens count where the moderator keeps an answer back.
     yield answer_filter()
     yield stream_filter()
+    yield plain_answers_filter()
     router: JsonObject = {"@type": _ROUTER, "suppress_envoy_headers": True}
     yield {"name": "router", "typed_config": router}
 
