@@ -20,7 +20,7 @@ from infra.render.gateway.make import gateway_files
 from infra.render.gateway.moderation import moderation_config
 from infra.render.gateway.place import Address, Place
 from moderation.conftest import WORDS
-from moderation.fakes import Fake, answer, fake, stream
+from moderation.fakes import Fake, Script, answer, fake, stream
 from moderation.moderators import LOCAL, Moderator, free_ports, program
 from moderation.running import error_of, is_live
 
@@ -120,6 +120,17 @@ def test_the_gateway_breaks_a_refused_stream_off(gateway: Gateway) -> None:
     assert got.text.count("content_policy_violation") == 2  # as type and as code
     assert got.text.endswith("data: [DONE]\n\n")
     assert "den " not in got.text
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_error_that_is_no_json_is_answered_in_our_shape(gateway: Gateway, streamed: bool) -> None:
+    """The moderator judges no error, and the connection is good for the next request."""
+    gateway.engine.script = Script(parts=[b"http://10.0.0.7 is down"], status=500, type="text/plain")
+    got = gateway.chat("chat", "Hello", stream=streamed)
+
+    assert (got.status_code, error_of(got)["code"]) == (502, "endpoint_failed")
+    gateway.engine.script = answer("Good day.")
+    assert gateway.chat("chat", "Hello").status_code == 200
 
 
 def test_without_its_moderator_the_gateway_refuses(gateway: Gateway) -> None:
