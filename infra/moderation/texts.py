@@ -2,20 +2,27 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TypeAlias
 
 from infra.moderation.normal import encodable
+from infra.moderation.parts import Json, chosen, joined
 from infra.moderation.unreadable import TooHeavyError, UnreadableError
-
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
-
 
 VALUES_MAX = 100_000
 """In a request: each costs as much time as a hundred letters. A message with its fields is three."""
 
 DEPTH_MAX = 100
 """Objects and lists inside each other: schemas of tools have a dozen."""
+
+PATH_NAMES_MAX = 16
+"""In a path, which each text has a copy of; what lies deeper shares one. Arguments of tools have seven."""
+
+PATH_NAME_CHARACTERS = 32
+"""Of a name in a path; the protocol's are shorter, and callers may choose others as long as a body."""
+
+CHOICES_MAX = 10_000
+"""Of choices and tool calls that have a number of their own."""
 
 ChannelText: TypeAlias = tuple[str, str]
 """A channel and a text that belongs to it."""
@@ -25,9 +32,6 @@ _ROUTE = frozenset({"model"})
 
 _ENVELOPE = frozenset({"id", "object", "model", "system_fingerprint", "service_tier"})
 """What the engine writes itself around an answer."""
-
-_TEXT_PARTS = ("text", "refusal", "thinking", "input_text", "output_text")
-"""Fields of a content part that vLLM takes for its text (`vllm/entrypoints/chat_utils.py`, 0.32)."""
 
 _FIXED = {
     "role": {"system", "developer", "user", "assistant", "tool", "function"},
@@ -127,7 +131,7 @@ def _texts(whole: Mapping[str, Json], *, left_out: frozenset[str]) -> list[Chann
     found: list[ChannelText] = []
     for name, value in whole.items():
         if name not in left_out:
-            _add_named(found, name, value, path=name, depth=0)
+            _add_named(found, name, value, path=_step("", name), depth=0)
     return [(channel, encodable(text)) for channel, text in found if text]
 
 
@@ -142,6 +146,9 @@ def _add_named(found: list[ChannelText], name: str, value: Json, *, path: str, d
         tokens: list[ChannelText] = []
         _add(tokens, name, value, path=path, depth=depth)
         found.extend((path, f"{text}\n") for _, text in tokens)
+        for inner_name, inner in value.items() if isinstance(value, dict) else ():
+            if isinstance(inner, list):
+                found.append((f"{_step(path, inner_name)} (joined)", chosen(inner)))
     else:
         _add(found, name, value, path=path, depth=depth)
 
@@ -153,29 +160,28 @@ def _add(found: list[ChannelText], name: str, value: Json, *, path: str, depth: 
         found.append((path, value))
     elif isinstance(value, dict):
         for inner_name, inner in value.items():
-            _add_named(found, inner_name, inner, path=f"{path}.{inner_name}", depth=depth + 1)
+            _add_named(found, inner_name, inner, path=_step(path, inner_name), depth=depth + 1)
     elif isinstance(value, list):
         for position, inner in enumerate(value):
-            _add(found, name, inner, path=f"{path}.{_index(inner, position)}", depth=depth + 1)
+            _add(found, name, inner, path=_step(path, _index(inner, position)), depth=depth + 1)
         if name == "content" and len(value) > 1:
-            parts = _parts(value)
-            # vLLM puts a line's end between parts; chat templates may write them without a gap.
-            found.extend((f"{path} (joined)", gap.join(parts)) for gap in ("", "\n"))
+            found.extend((f"{path} (joined)", text) for text in joined(value))
 
 
-def _index(value: Json, position: int) -> Json:
-    return value.get("index", position) if isinstance(value, dict) else position
+def _step(path: str, to: str | int) -> str:
+    """Return the path with one name or number more, which is short whoever chose it."""
+    if path.count(".") + 1 >= PATH_NAMES_MAX:
+        return path
+    if isinstance(to, str) and not (len(to) <= PATH_NAME_CHARACTERS and to.isidentifier()):
+        to = "?"
+    return f"{path}.{to}" if path else str(to)
 
 
-def _parts(content: Sequence[Json]) -> list[str]:
-    """Return the parts of a message's content that are text."""
-    parts = [
-        next((part[name] for name in _TEXT_PARTS if isinstance(part.get(name), str)), None)
-        if isinstance(part, dict)
-        else part
-        for part in content
-    ]
-    return [part for part in parts if isinstance(part, str)]
+def _index(value: Json, position: int) -> int:
+    index = value.get("index") if isinstance(value, dict) else None
+    if isinstance(index, int) and not isinstance(index, bool) and 0 <= index < CHOICES_MAX:
+        return index
+    return position
 
 
 def _is_media(value: str) -> bool:

@@ -221,6 +221,17 @@ def test_tokens_that_were_not_chosen_are_judged_each_for_itself() -> None:
     assert found("a", "ss") == []
 
 
+def test_chosen_tokens_are_judged_together() -> None:
+    """A word that only the log probabilities have is found, however events and tokens divide it."""
+    events = [
+        {"choices": [{"index": 0, "delta": {"content": ""}, "logprobs": {"content": tokens}}]}
+        for tokens in ([{"token": "x "}, {"token": "ba"}], [{"token": "d wo"}], [{"token": "rd."}])
+    ]
+    stream = "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode()
+
+    assert _outcome(_steps([stream], asks=False))[2] == [Refused(judge="words")]
+
+
 def test_arguments_of_a_tool_are_read_as_json_too() -> None:
     """Escapes inside the arguments of a tool call hide nothing."""
     pieces = ['{"a": "x\\', "nb", "ad\\u00", "20wo", 'rd"}']
