@@ -5,7 +5,7 @@ from hashlib import sha256
 
 from infra import names
 from infra.plan.model import GatewayPlan, Plan
-from infra.render.gateway.bootstrap import arguments
+from infra.render.gateway.bootstrap import MEMORY_BYTES, arguments
 from infra.render.gateway.make import needs_concurrency, needs_moderator
 from infra.render.gateway_common import (
     CONCURRENCY_PORT,
@@ -124,7 +124,7 @@ def _envoy(plan: Plan, gateway: GatewayPlan) -> JsonObject:
         "readinessProbe": {**ready, "periodSeconds": 5, "failureThreshold": 3},
         "resources": {
             "requests": {"cpu": str(ENVOY_THREADS), "memory": "512Mi"},
-            "limits": {"memory": "2Gi"},
+            "limits": {"memory": f"{MEMORY_BYTES >> 20}Mi"},
         },
         "securityContext": CONTAINER_SECURITY,
         "volumeMounts": mounts,

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fake_engine import fake_engine
+from local.running import eventually
 from raw import burst, chat_request, status_of
 from real_gateway import (
     CHAT,
@@ -30,6 +31,8 @@ from real_gateway import (
     gateway,
     plan_of,
 )
+
+from infra.render.gateway import bootstrap
 
 REVOKED_WITHIN_SECONDS = 2
 OPEN_FILES = 16_384
@@ -105,7 +108,9 @@ def test_an_error_that_is_no_json_is_put_into_the_shape_of_ours(
     """Routers and web servers answer with plain text, with addresses from inside in it."""
     plan = plan_of({"chat": OPEN})
     (endpoint,) = plan.endpoints
-    impatient = dataclasses.replace(plan, endpoints=(dataclasses.replace(endpoint, startup_timeout_seconds=1),))
+    impatient = dataclasses.replace(
+        plan, endpoints=(dataclasses.replace(endpoint, startup_timeout_seconds=1),)
+    )
     with (
         fake_engine() as engine,
         gateway(tmp_path, impatient, {"chat": engine.port}) as running,
@@ -271,3 +276,33 @@ def test_slow_readers_and_writers_hold_nobody_up(tmp_path: Path) -> None:
                 time.sleep(0.05)
 
             assert running.post(running.chat("chat"), timeout=10).status_code == 200
+
+
+def test_uploads_that_never_end_do_not_use_up_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New requests are told to come back, the largest ones end, and then all is as before."""
+    monkeypatch.setattr(bootstrap, "HEAP_BYTES", 200 << 20)
+    with (
+        fake_engine() as engine,
+        gateway(tmp_path, plan_of({"chat": OPEN}), {"chat": engine.port}) as running,
+    ):
+        head = (
+            f"POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+            f"authorization: Bearer {SEARCH.secret}\r\ncontent-length: {8 << 20}\r\n\r\n"
+        ).encode()
+        answers = list[httpx.Response]()
+        with contextlib.ExitStack() as uploads:
+            for _ in range(60):
+                upload = uploads.enter_context(socket.create_connection((LOCAL, running.place.listen.port)))
+                with contextlib.suppress(OSError):
+                    upload.sendall(head + b" " * ((8 << 20) - 1))
+                answers.append(running.post(running.chat("chat")))
+            resident_kib = int(Path(f"/proc/{running.process.pid}/statm").read_text().split()[1]) * 4
+
+        eventually(lambda: running.post(running.chat("chat")).status_code, 200, 20)
+    assert {answer.status_code for answer in answers} == {200, 503}
+    refused = next(answer for answer in answers if answer.status_code == 503)
+    assert refused.json()["error"]["code"] == "gateway_overloaded"
+    assert refused.headers["retry-after"]
+    assert resident_kib < 450 << 10, resident_kib

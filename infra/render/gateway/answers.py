@@ -27,6 +27,7 @@ _FLAGS = (
 _STATUSES = (
     (400, errors.BAD_REQUEST),
     (401, errors.INVALID_KEY),
+    (404, errors.UNSUPPORTED_API),
     (408, errors.REQUEST_TIMEOUT),
     (413, errors.BODY_TOO_LARGE),
     (426, errors.UPGRADE_REQUIRED),
@@ -70,6 +71,7 @@ def replaced_when() -> Iterable[tuple[CallerError, JsonObject]]:
         yield error, _and(status_is("EQ", status), _details(_NOT_ANSWERED))
     yield errors.QUEUE_FULL, _and(status_is("EQ", errors.QUEUE_FULL.status), _details(_KEY_QUEUE_FULL))
     # The status first: expressions cost every answer time.
+    yield errors.OVERLOADED, _and(status_is("EQ", 503), _details("response.code_details == 'overload'"))
     yield errors.MODERATION_UNAVAILABLE, _and(status_is("GE", 500), _details(_NOT_JUDGED))
     yield (
         errors.UPGRADE_REQUIRED,

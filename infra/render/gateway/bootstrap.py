@@ -15,25 +15,31 @@ CLUSTERS_FILE = "clusters.json"
 MOST_CONNECTIONS = 50_000
 """Of callers: 10,000 idle ones leave room."""
 
+MEMORY_BYTES = 2 << 30
+"""Of a gateway; bodies are held whole, those of requests that wait too."""
+
+HEAP_BYTES = MEMORY_BYTES * 4 // 5
+"""Of which Envoy counts: threads and its own tables need the rest."""
+
+REFUSE_ABOVE = 0.85
+RESET_ABOVE = 0.95
+"""Parts of the heap: above the first nothing new is taken, above the second the largest requests end."""
+
+TRACKED_POWER_OF_TWO = 20
+"""Requests that hold a MiB or more may be ended."""
+
 ENDPOINT_OF_CLUSTER = r"^cluster\.(ep-([a-z0-9-]+)-[0-9a-f]{6}\.)"
 """Clusters of endpoints are called by their ids (`names.endpoint_id`); the label is the name in them."""
 
 TIMES_MS = (5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 1_800_000)
 """Bounds of the histograms: from a cached prefix to a request that waited for a cold start."""
 
+HEAP = "fixed_heap"
 _MONITORS = "type.googleapis.com/envoy.extensions.resource_monitors"
 
 
 def bootstrap(plan: Plan, place: Place) -> JsonObject:
     """Return the file that Envoy is started with."""
-    most: JsonObject = {
-        "@type": f"{_MONITORS}.downstream_connections.v3.DownstreamConnectionsConfig",
-        "max_active_downstream_connections": MOST_CONNECTIONS,
-    }
-    monitor: JsonObject = {
-        "name": "envoy.resource_monitors.global_downstream_max_connections",
-        "typed_config": most,
-    }
     return {
         "node": {"id": "gateway", "cluster": plan.stack},
         "admin": {"address": address_of(place.admin)},
@@ -50,8 +56,41 @@ def bootstrap(plan: Plan, place: Place) -> JsonObject:
                 {"match": {"prefix": metrics.PREFIX}, "buckets": [*map(float, TIMES_MS)]}
             ],
         },
-        "overload_manager": {"resource_monitors": [monitor]},
+        "overload_manager": _overload(),
     }
+
+
+def _overload() -> JsonObject:
+    """Return what Envoy does before it has too many connections or too little memory."""
+    connections: JsonObject = {"max_active_downstream_connections": MOST_CONNECTIONS}
+    heap: JsonObject = {"max_heap_size_bytes": HEAP_BYTES}
+    return {
+        "refresh_interval": "0.25s",
+        "resource_monitors": [
+            _monitor("global_downstream_max_connections", "downstream_connections", connections),
+            _monitor(HEAP, "fixed_heap", heap),
+        ],
+        "buffer_factory_config": {"minimum_account_to_track_power_of_two": TRACKED_POWER_OF_TWO},
+        "actions": [
+            _action("shrink_heap", {"threshold": {"value": REFUSE_ABOVE}}),
+            _action("stop_accepting_requests", {"threshold": {"value": REFUSE_ABOVE}}),
+            _action(
+                "reset_high_memory_stream",
+                {"scaled": {"scaling_threshold": RESET_ABOVE, "saturation_threshold": 1}},
+            ),
+        ],
+    }
+
+
+def _monitor(name: str, kind: str, config: JsonObject) -> JsonObject:
+    message = "".join(word.title() for word in kind.split("_"))
+    typed: JsonObject = {"@type": f"{_MONITORS}.{kind}.v3.{message}Config", **config}
+    return {"name": f"envoy.resource_monitors.{name}", "typed_config": typed}
+
+
+def _action(name: str, when: JsonObject) -> JsonObject:
+    trigger: JsonObject = {"name": f"envoy.resource_monitors.{HEAP}", **when}
+    return {"name": f"envoy.overload_actions.{name}", "triggers": [trigger]}
 
 
 def arguments(place: Place, drain_timeout_seconds: int) -> Sequence[str]:

@@ -28,7 +28,7 @@ BODY_SECONDS = 300
 FLUSH_SECONDS = 300
 """How long a caller may not read at all once the engine has finished."""
 
-IDLE_CONNECTION_SECONDS = 3600
+IDLE_CONNECTION_SECONDS = 600
 STREAMS_PER_CONNECTION = 1000
 HTTP2_WINDOW_BYTES = 1 << 20
 
