@@ -91,10 +91,10 @@ def _book(text: str, where: str) -> Book:
 
 
 def _callers(text: str, where: str) -> tuple[CallerKey, ...]:
-    found = caller_keys(text)
-    if found is None:
-        raise _damaged(where, KEYS_FILE, "is not a file of keys")
-    return found
+    try:
+        return caller_keys(text)
+    except KeysError as error:
+        raise _damaged(where, KEYS_FILE, str(error)) from None
 
 
 def _damaged(where: str, file: str, what: str) -> KeysError:

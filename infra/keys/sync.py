@@ -20,6 +20,7 @@ from kubernetes import client, watch
 
 from infra.keys.book import KeysError
 from infra.keys.cluster import RefusedError, asked, connect_from_within
+from infra.keys.gateway_file import caller_keys
 from infra.keys.mirror import mirror
 from infra.render.gateway.keys import KEYS_FILE, key_file
 
@@ -143,11 +144,24 @@ def follow(one: Followed) -> None:
 
 
 def _texts(found: "client.V1Secret | client.V1ConfigMap") -> Texts:
+    """Return the files of an object.
+
+    Raises:
+        KeysError: Envoy would not take them.
+    """
     data: Mapping[str, str | bytes] = found.data or {}
     if isinstance(found, client.V1ConfigMap):
         return {name: str(text) for name, text in data.items()}
-    decoded = {name: base64.b64decode(text).decode() for name, text in data.items()}
-    return {KEYS_FILE: key_file(()), **decoded}
+    try:
+        decoded = {name: base64.b64decode(text).decode() for name, text in data.items()}
+    except ValueError:  # of base64 or of UTF-8; the error itself would show keys
+        raise KeysError("is not text; the files stay as they are") from None
+    texts = {KEYS_FILE: key_file(()), **decoded}
+    try:
+        caller_keys(texts[KEYS_FILE])
+    except KeysError as error:
+        raise KeysError(f"{KEYS_FILE} {error}; the files stay as they are") from None
+    return texts
 
 
 def _for_ever(one: Followed) -> None:

@@ -1,5 +1,6 @@
 """A server that answers paths with texts, in the place of a gateway's metrics or of an API server."""
 
+import base64
 import json
 import threading
 from collections.abc import Iterator, Mapping
@@ -52,3 +53,17 @@ def kubeconfig(file: Path, server: str) -> Path:
     }
     file.write_text(json.dumps(config))
     return file
+
+
+def listed(kind: str, data: Mapping[str, str]) -> str:
+    """Return what an API server answers to a list of the one object."""
+    item = {"metadata": {"name": "one"}, "data": data}
+    return json.dumps(
+        {"apiVersion": "v1", "kind": f"{kind}List", "metadata": {"resourceVersion": "1"}, "items": [item]}
+    )
+
+
+def secret(content: str | bytes) -> str:
+    """Return what an API server answers to a list of the Secret with this for keys."""
+    raw = content.encode() if isinstance(content, str) else content
+    return listed("Secret", {"keys.json": base64.b64encode(raw).decode()})

@@ -240,6 +240,28 @@ def test_a_damaged_store_says_what_and_loses_nothing(
     assert not [secret for _, secret in made if secret in str(refused.value)]
 
 
+@pytest.mark.parametrize(
+    ("with_secrets", "message"),
+    [
+        (("mu-one", "mu-one"), r"keys.json has one secret for two keys: k\w+, k\w+"),
+        (("mu-one", ""), r"keys.json has an empty secret, of key k\w+"),
+    ],
+)
+def test_secrets_that_envoy_refuses_are_damage(
+    tmp_path: Path, with_secrets: tuple[str, str], message: str
+) -> None:
+    """Envoy would go on with the keys that it has, and a revoked one would still work."""
+    store = FolderStore(tmp_path / "keys")
+    made = [create(store) for _ in with_secrets]
+    text = (store.folder / KEYS_FILE).read_text()
+    for (_, secret), other in zip(made, with_secrets, strict=True):
+        text = text.replace(secret, other)
+    (store.folder / KEYS_FILE).write_text(text)
+
+    with pytest.raises(KeysError, match=message):
+        store.read()
+
+
 def test_a_key_for_two_teams_is_damage(tmp_path: Path) -> None:
     """An entry that somebody moved to another team by hand is found before it grants anything."""
     store = FolderStore(tmp_path / "keys")

@@ -1,6 +1,5 @@
 """A watch that the API server has forgotten: everything is asked anew, and nobody is told."""
 
-import base64
 import json
 import os
 import subprocess
@@ -8,7 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from keys.answering import answering, kubeconfig
+from keys.answering import answering, kubeconfig, listed, secret
+
+from infra.render.gateway.keys import CallerKey, key_file
 
 LISTS = "/api/v1/namespaces/modelunits-dev"
 
@@ -28,23 +29,14 @@ FORGOTTEN = json.dumps(
 )
 
 
-def listed(kind: str, data: dict[str, str]) -> str:
-    """Return what an API server answers to a list of the one object."""
-    item = {"metadata": {"name": "one"}, "data": data}
-    return json.dumps(
-        {"apiVersion": "v1", "kind": f"{kind}List", "metadata": {"resourceVersion": "1"}, "items": [item]}
-    )
-
-
-def secret(text: str) -> str:
-    """Return a Secret with a text for keys."""
-    return listed("Secret", {"keys.json": base64.b64encode(text.encode()).decode()})
+FIRST = key_file([CallerKey(id="k1", team="search", secret="mu-first")])
+SECOND = key_file([CallerKey(id="k2", team="search", secret="mu-second")])
 
 
 def test_a_forgotten_watch_begins_anew(tmp_path: Path) -> None:
     """What changed meanwhile arrives with the next list; the log has nothing to worry about."""
     answers = {
-        f"{LISTS}/secrets": secret("first"),
+        f"{LISTS}/secrets": secret(FIRST),
         f"{LISTS}/configmaps": listed("ConfigMap", {"routes.json": "{}"}),
         f"{LISTS}/secrets?watch": FORGOTTEN,
         f"{LISTS}/configmaps?watch": FORGOTTEN,
@@ -75,9 +67,9 @@ def test_a_forgotten_watch_begins_anew(tmp_path: Path) -> None:
             text=True,
         )
         try:
-            assert arrives("first")
-            answers[f"{LISTS}/secrets"] = secret("second")
-            assert arrives("second")
+            assert arrives(FIRST)
+            answers[f"{LISTS}/secrets"] = secret(SECOND)
+            assert arrives(SECOND)
         finally:
             run.terminate()
             _, log = run.communicate(timeout=10)
