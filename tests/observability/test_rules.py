@@ -250,6 +250,16 @@ def test_every_alert_has_a_case_and_a_section_to_read() -> None:
     assert names == set(re.findall(r"^## (\w+)$", DOCS.read_text(), re.MULTILINE))
 
 
+def test_every_alert_names_its_stack_and_its_section() -> None:
+    """One Alertmanager serves several stacks; a relative address would lead nowhere in it."""
+    for alert in alerts(PLAN):
+        told = alert.rule()["annotations"]
+        assert isinstance(told, dict)
+        assert {"summary", "description", "runbook"} == set(told)
+        assert "{{ $labels.modelunits_stack }}" in told["summary"]
+        assert f"docs/alerts.md#{alert.name.lower()}" == told["runbook"]
+
+
 def written(case: Case) -> dict[str, object]:
     """Return a case as promtool reads it."""
     alert = next(each for each in alerts(PLAN) if each.name == case.alert and applies(each, case))
@@ -283,7 +293,9 @@ def annotations(alert: Alert, case: Case) -> dict[str, str]:
     found = alert.rule()["annotations"]
     assert isinstance(found, dict)
     filled = {
-        name: text.replace("{{ $labels.modelunits_endpoint }}", case.endpoint or "")
+        name: text.replace("{{ $labels.modelunits_stack }}", STACK).replace(
+            "{{ $labels.modelunits_endpoint }}", case.endpoint or ""
+        )
         for name, text in found.items()
     }
     return {name: re.sub(r"\{\{ \$value.*?\}\}", case.value, text) for name, text in filled.items()}

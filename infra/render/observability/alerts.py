@@ -24,7 +24,7 @@ from infra.render.observability.promises import promises
 from infra.render.queries import ENDPOINT_LABEL, STACK_LABEL
 
 RUNBOOK = "docs/alerts.md"
-"""A section per alert, by its name in small letters."""
+"""A section per alert, by its name in small letters; a path, as everyone keeps the docs elsewhere."""
 
 WINDOW = "5m"
 FAILED_SHARE = 0.05
@@ -36,7 +36,8 @@ CERTIFICATE_DAYS = 14
 
 ENGINE_TOKENS = "vllm:generation_tokens_total"
 _BY = (STACK_LABEL, ENDPOINT_LABEL)
-_ENDPOINT = f"{{{{ $labels.{ENDPOINT_LABEL} }}}}"
+_STACK = f"{{{{ $labels.{STACK_LABEL} }}}}"
+_ENDPOINT = f"{_STACK}/{{{{ $labels.{ENDPOINT_LABEL} }}}}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,7 @@ class Alert:
             "annotations": {
                 "summary": self.summary,
                 "description": self.says,
-                "runbook_url": f"{RUNBOOK}#{self.name.lower()}",
+                "runbook": f"{RUNBOOK}#{self.name.lower()}",
             },
         }
 
@@ -174,7 +175,7 @@ def _gateway(stack: str) -> Iterable[Alert]:
         expression=f"absent({metrics.LIVE}{{{stack}}})",
         for_="2m",
         severity="critical",
-        summary="No gateway is up",
+        summary=f"No gateway of {_STACK} is up",
         says="Prometheus has read no live gateway of this stack for 2 minutes: no endpoint can be called.",
     )
     yield Alert(
@@ -199,7 +200,7 @@ def _gateway(stack: str) -> Iterable[Alert]:
         expression=f"{per_second(metrics.UNCOUNTED, stack, WINDOW, (STACK_LABEL,))} > 0",
         for_="2m",
         severity="warning",
-        summary="Limits of keys' concurrency do not hold",
+        summary=f"Limits of keys' concurrency in {_STACK} do not hold",
         says="For 2 minutes the limiter beside a gateway has not answered. Requests pass uncounted; the "
         "concurrency of whole endpoints holds.",
     )
@@ -217,7 +218,7 @@ def _gateway(stack: str) -> Iterable[Alert]:
         expression=f"{days} < {CERTIFICATE_DAYS}",
         for_="1h",
         severity="warning",
-        summary="The gateway's certificate ends soon",
+        summary=f"The certificate of the gateway of {_STACK} ends soon",
         says="It ends in {{ $value | humanize }} days, and nobody has renewed it.",
     )
 
