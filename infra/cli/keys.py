@@ -13,7 +13,16 @@ import typer
 from rich.console import Console
 
 from infra.cli.arguments import Root, StackName, fail, fail_with
-from infra.cli.keys_text import created_text, document, keys_table, too_many_text, use_text, used_document
+from infra.cli.keys_text import (
+    created_text,
+    document,
+    keys_table,
+    serve_text,
+    too_many_text,
+    use_text,
+    used_document,
+    where_text,
+)
 from infra.cli.terminal import terminal
 from infra.keys.book import Key, KeysError, TooManyKeysError
 from infra.keys.contents import with_key, without_key
@@ -62,6 +71,8 @@ class _Place:
     store: Store
     base_url: str | None
     """What callers use; None where no gateway runs on this machine."""
+    only_inside: bool
+    """Whether only the cluster knows the name in it."""
     last_used: Callable[[], LastUsed]
 
 
@@ -88,8 +99,9 @@ def create(
     if output is KeysFormat.JSON:
         print(json.dumps({**document(made), "key": secret, "base_url": place.base_url}, indent=2))
     else:
-        serve = f"  `modelunits local serve {stack}` starts the gateway and shows its base URL."
-        print(created_text(made, secret, use_text(place.base_url, secret) if place.base_url else serve))
+        url = place.base_url
+        use = use_text(url, secret, inside=place.only_inside) if url else serve_text(stack)
+        print(created_text(made, secret, use))
 
 
 @app.command("list")
@@ -100,15 +112,16 @@ def list_(stack: StackName, root: Root, local: Local = False, output: Format = K
         keys = place.store.read().book.keys
     except KeysError as error:
         fail(str(error))
+    where = where_text(local=local)
     used = place.last_used() if keys else {}
     if output is KeysFormat.JSON:
         print(json.dumps([{**document(key), **used_document(key, used)} for key in keys], indent=2))
     elif keys:
         console = Console()
         console = console if console.is_terminal else Console(width=PIPE_WIDTH)
-        console.print(terminal(keys_table(stack, keys, used)))
+        console.print(terminal(keys_table(stack, where, keys, used)))
     else:
-        print(f"{stack} has no keys")
+        print(f"{stack} has no keys {where}")
 
 
 @app.command()
@@ -152,6 +165,7 @@ def _on_this_machine(root: Path, stack: str, environment: Environment) -> _Place
         teams=tuple(environment.teams),
         store=FolderStore(served.keys),
         base_url=gateway.base_url if gateway else None,
+        only_inside=False,
         last_used=lambda: machine_last_used(gateway),
     )
 
@@ -176,5 +190,6 @@ def _in_the_cluster(root: Path, stack: str, environment: Environment) -> _Place:
         teams=tuple(environment.teams),
         store=SecretStore(api, stack),
         base_url=base_url(stack, environment.gateway),
+        only_inside=environment.gateway.host is None,
         last_used=lambda: cluster_last_used(api, stack),
     )

@@ -26,11 +26,16 @@ def used_document(key: Key, used: LastUsed) -> dict[str, str | None]:
     return {"last_used": used[key.id].isoformat() if key.id in used else None}
 
 
-def keys_table(stack: str, keys: Iterable[Key], used: LastUsed) -> Table:
+def where_text(*, local: bool) -> str:
+    """Return where keys are kept: a stack may have some in both places."""
+    return "on this machine" if local else "in the cluster"
+
+
+def keys_table(stack: str, where: str, keys: Iterable[Key], used: LastUsed) -> Table:
     """Return keys as a table, team by team, the oldest first."""
     headings = ("ID", "Team", "Description", "Created (UTC)", "Last used (UTC)")
     return Table(
-        title=f"Keys of {stack}",
+        title=f"Keys of {stack} {where}",
         columns=tuple(Column(heading=heading) for heading in headings),
         rows=tuple(
             (key.id, key.team, key.description, _minute(key.created), _last(key, used))
@@ -46,14 +51,20 @@ Key {key.id} of team {key.team}. It is shown this once; keep it as you keep pass
 
   {secret}
 
-It works within seconds, in every client of OpenAI's API:
-
 {use}"""
 
 
-def use_text(base_url: str, secret: str) -> str:
-    """Return commands that try a key."""
+def serve_text(stack: str) -> str:
+    """Return how to start the gateway that a key of this machine is for."""
+    return f"It works once `modelunits local serve {stack}` runs, which shows its base URL."
+
+
+def use_text(base_url: str, secret: str, *, inside: bool) -> str:
+    """Return commands that try a key; `inside` where only the cluster knows the gateway's name."""
+    place = " inside the cluster; outside of it nobody knows this name" if inside else ""
     return f"""\
+It works within seconds, in every client of OpenAI's API{place}:
+
   export OPENAI_BASE_URL={base_url}
   export OPENAI_API_KEY={secret}
   curl "$OPENAI_BASE_URL/models" -H "Authorization: Bearer $OPENAI_API_KEY\""""

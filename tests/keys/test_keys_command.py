@@ -9,6 +9,7 @@ from click.testing import Result
 from keys.answering import answering
 from typer.testing import CliRunner
 
+from infra.cli.keys_text import use_text
 from infra.cli.main import app
 from infra.keys.last_used import LAST_REQUEST
 
@@ -82,6 +83,7 @@ def test_a_key_is_shown_once(project: Path, keys: Keys) -> None:
     assert "  export OPENAI_BASE_URL=http://127.0.0.1:8080/v1" in lines
     assert f"  export OPENAI_API_KEY={secret}" in lines
     listed = keys("list", "dev", "--local")
+    assert "Keys of dev on this machine" in listed.stdout
     row = next(line for line in listed.stdout.splitlines() if key_id in line)
     assert ["search", "[b]batch[/b]", "jobs"] == row.split()[1:4]
     assert row.rstrip().endswith("  -")
@@ -93,8 +95,21 @@ def test_a_key_without_a_gateway_says_how_to_start_one(keys: Keys) -> None:
     """Nothing on the page could be copied into a shell and do harm."""
     shown = keys("create", "dev", "--team", "search", "--description", "batch", "--local").stdout
 
-    assert "  `modelunits local serve dev` starts the gateway and shows its base URL." in shown
+    assert "It works once `modelunits local serve dev` runs, which shows its base URL." in shown
+    assert "within seconds" not in shown
     assert "export" not in shown
+
+
+@pytest.mark.parametrize(
+    ("inside", "told"),
+    [(True, "API inside the cluster; outside of it nobody knows this name:"), (False, "API:")],
+)
+def test_a_name_that_only_the_cluster_knows_is_called_so(inside: bool, told: str) -> None:
+    """Who copies the commands into a shell of their own machine is warned."""
+    shown = use_text("http://gateway.modelunits-dev.svc/v1", "mu-one", inside=inside)
+
+    assert shown.splitlines()[0].endswith(told)
+    assert "  export OPENAI_BASE_URL=http://gateway.modelunits-dev.svc/v1" in shown.splitlines()
 
 
 def test_scripts_get_json(project: Path, keys: Keys, create: Callable[[str], dict[str, str]]) -> None:
@@ -144,7 +159,7 @@ def test_a_revoked_key_is_gone(keys: Keys, create: Callable[[str], dict[str, str
         f"key {key_id} is revoked: within seconds no request with it is taken; streams that run go on\n"
     ) == revoked.stdout
     assert (1, f"modelunits: no key '{key_id}'; allowed: none\n") == (again.exit_code, again.stderr)
-    assert "dev has no keys\n" == keys("list", "dev", "--local").stdout
+    assert "dev has no keys on this machine\n" == keys("list", "dev", "--local").stdout
 
 
 @pytest.mark.parametrize(

@@ -282,4 +282,4 @@ def test_the_rights_that_the_page_names_are_enough(
 
     assert f"http://gateway.{NAMESPACE}.svc/v1" == made["base_url"]
     assert [made["id"]] == [one["id"] for one in listed]
-    assert f"{STACK} has no keys\n" == keys("list", STACK)
+    assert f"{STACK} has no keys in the cluster\n" == keys("list", STACK)
