@@ -23,6 +23,9 @@ from infra.local.progress import Progress
 from infra.local.toolchain import Toolchain
 from infra.local.up import CommandError
 from infra.problems import allowed
+from infra.render.queries import METRICS
+from infra.spec.base import NAME
+from infra.spec.files import Files
 
 app = typer.Typer(
     help="The embedded cluster: real controllers over simulated machines, on this machine alone.",
@@ -75,10 +78,14 @@ def down(
     ] = False,
 ) -> None:
     """Stop every process of the cluster and remove its data, and the Pulumi state that describes it."""
-    if everything:
-        cluster.down_all(folders(root))
-    else:
-        cluster.down(folders(root))
+    where, progress = folders(root), Progress()
+    running = ", ".join(cluster.what_runs(where, everything=everything))
+    with progress.step(f"stopping {running}" if running else "removing data") as step:
+        if everything:
+            cluster.down_all(where)
+        else:
+            cluster.down(where)
+        step.finish(f"stopped {running}" if running else "nothing was running")
 
 
 @app.command()
@@ -126,6 +133,14 @@ def load(
     root: Root,
 ) -> None:
     """Pretend that an endpoint is busy: set what the autoscaler reads for it."""
+    endpoints = Files(root).named(f"stacks/{up.STACK}", NAME)
+    wrong = []
+    if endpoint not in endpoints:
+        wrong.append(f"no endpoint {endpoint} in stacks/{up.STACK}; {allowed(endpoints, endpoint)}")
+    if metric not in METRICS:
+        wrong.append(f"no autoscaler reads {metric}; {allowed(METRICS, metric)}")
+    if wrong:
+        fail("\n".join(wrong))
     try:
         cluster.set_series(folders(root), endpoint, metric, value)
     except (OSError, ClusterError):

@@ -88,6 +88,17 @@ def down_all(checkout: Folders) -> None:
     shutil.rmtree(checkout.state, ignore_errors=True)
 
 
+def what_runs(checkout: Folders, *, everything: bool) -> tuple[str, ...]:
+    """Return in words what `down`, or `down_all` where everything is meant, would stop."""
+    found = ["the local cluster"] if processes.running(checkout.cluster) else []
+    if everything:
+        served = sorted((checkout.state / "serve").glob("*"))
+        found += [f"served stack {path.name}" for path in served if lease.held(ServeFolder(path=path))]
+        tests = (folders_of(left).cluster for left in (checkout.state / "tests").glob("*"))
+        found += ["what tests have left"] if any(map(processes.running, tests)) else []
+    return tuple(found)
+
+
 def set_series(folders: Folders, endpoint: str, metric: str, value: float) -> None:
     """Set what queries for a metric of an endpoint get: raise or end its load."""
     chosen = ports.kept(folders.cluster)

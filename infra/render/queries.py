@@ -4,7 +4,7 @@ from infra.plan.model import EndpointPlan, Plan
 from infra.render.gateway.metrics import ENDPOINT_LABEL, REMAINING_RETRIES, STACK_LABEL
 from infra.render.gateway.place import share
 
-__all__ = ["ENDPOINT_LABEL", "ROLE_LABEL", "STACK_LABEL", "in_flight", "recent"]
+__all__ = ["ENDPOINT_LABEL", "METRICS", "ROLE_LABEL", "STACK_LABEL", "in_flight", "recent"]
 
 ROLE_LABEL = "modelunits_role"
 """Of engines' series: the PodMonitor copies all three from pods; the gateway writes the other two itself."""
@@ -12,6 +12,9 @@ ROLE_LABEL = "modelunits_role"
 RUNNING = "vllm:num_requests_running"
 WAITING = "vllm:num_requests_waiting"
 FINISHED = "vllm:request_success_total"
+
+METRICS = (RUNNING, WAITING, FINISHED, REMAINING_RETRIES)
+"""Every series that an autoscaler reads."""
 
 RECENT_WINDOW = "1m"
 """Requests that begin and end between two looks at the gauges still count as traffic for this long."""

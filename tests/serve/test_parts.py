@@ -15,7 +15,7 @@ from infra.local.health import TCP
 from infra.local.processes import Process
 from infra.local.progress import Progress
 from infra.local.serve.errors import ServeError
-from infra.local.serve.lease import lease
+from infra.local.serve.lease import Told, ends_when_told, lease
 from infra.local.serve.parts import Parts, gives_up
 from infra.local.serve.place import ServeFolder
 
@@ -89,3 +89,11 @@ def test_one_run_serves_a_stack_and_only_keys_and_logs_outlive_it(folder: ServeF
         assert temporary.is_dir()
     assert {"keys", "logs", "serve.lock"} == {file.name for file in folder.path.iterdir()}
     assert (processes.running(folder.path), temporary.exists()) == ((), False)
+
+
+@pytest.mark.parametrize(("number", "told"), [(signal.SIGTERM, True), (signal.SIGINT, False)])
+def test_a_run_knows_whether_another_program_ended_it(number: signal.Signals, told: bool) -> None:
+    """Who pressed Ctrl-C needs no word about it; others read why it is gone."""
+    with pytest.raises(Told) as ended, ends_when_told():
+        signal.raise_signal(number)
+    assert told == ended.value.by_another_program

@@ -27,6 +27,10 @@ class Told(BaseException):
     Why no Exception: as with KeyboardInterrupt, nothing on the way shall take it for an error.
     """
 
+    def __init__(self, number: int) -> None:
+        self.by_another_program = number == signal.SIGTERM
+        super().__init__()
+
 
 @contextmanager
 def lease(folder: ServeFolder) -> Iterator[Path]:
@@ -62,7 +66,7 @@ def ends_when_told() -> Iterator[None]:
     """Turn Ctrl-C, SIGTERM and a closed terminal into Told."""
 
     def tell(number: int, frame: FrameType | None) -> None:
-        raise Told
+        raise Told(number)
 
     before = {number: signal.signal(number, tell) for number in SIGNALS}
     try:
@@ -81,6 +85,17 @@ def _told_already() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def held(folder: ServeFolder) -> bool:
+    """Tell whether a run serves the stack, or a killed one has left processes."""
+    with suppress(FileNotFoundError), folder.lock.open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return bool(processes.running(folder.path))
+    return False
 
 
 def end(folder: ServeFolder) -> None:

@@ -66,8 +66,12 @@ def serve(
 ) -> None:
     """Serve until told to end; call `serving` once it works; ServeError where it does not."""
     folder = serve_folder(folders, wish.plan.stack)
-    with suppress(Told), ends_when_told(), lease(folder) as temporary:
-        _run(folders, folder, wish, progress, temporary, serving)
+    try:
+        with ends_when_told(), lease(folder) as temporary:
+            _run(folders, folder, wish, progress, temporary, serving)
+    except Told as told:
+        if told.by_another_program:
+            progress.note("ended by a signal, as `modelunits local down` sends it")
 
 
 def _run(
