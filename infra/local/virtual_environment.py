@@ -65,15 +65,15 @@ def make() -> None:
 def install() -> None:
     """Install the locked packages, then the project, editable."""
     packages = sum("==" in line for line in (ROOT / "requirements.lock").read_text().splitlines())
-    say(f"installing {packages} packages from requirements.lock")
+    say("installing the packages of requirements.lock")
     began = time.monotonic()
-    pip("--require-hashes", "-r", "requirements.lock", count_to=packages)
-    pip("-e", ".", "--no-deps", count_to=0)
-    say(f"installed ({time.monotonic() - began:.0f}s)")
+    collected = pip("--require-hashes", "-r", "requirements.lock", count_to=packages)
+    pip("-e", ".", "--no-deps")
+    say(f"installed {collected} packages ({time.monotonic() - began:.0f}s)")
 
 
-def pip(*arguments: str, count_to: int) -> None:
-    """Run pip install; say how many packages it has collected."""
+def pip(*arguments: str, count_to: int = 0) -> int:
+    """Run pip install; say how many packages it has collected, where they count; return how many."""
     python = FOLDER / "bin" / "python"
     command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *arguments]
     collected, said_at, tail = 0, time.monotonic(), list[str]()
@@ -83,13 +83,15 @@ def pip(*arguments: str, count_to: int) -> None:
         assert running.stdout is not None
         for line in running.stdout:
             tail = [*tail[-30:], line]
+            count_to -= line.startswith("Ignoring ")  # a package for another system or Python
             collected += line.startswith(("Collecting", "Requirement already satisfied"))
-            if time.monotonic() - said_at > LINE_EVERY_SECONDS:
+            if count_to > 0 and time.monotonic() - said_at > LINE_EVERY_SECONDS:
                 said_at = time.monotonic()
                 say(f"  {min(collected, count_to)} of {count_to} packages")
     if running.returncode:
         sys.stderr.write("".join(tail))
         sys.exit(f"pip {' '.join(arguments)} failed")
+    return collected
 
 
 def remove() -> None:
