@@ -30,7 +30,7 @@ class Reloading:
         """Look for a new file again and again."""
         while True:
             await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
-            self.look()
+            await asyncio.to_thread(self.look)  # a list of many words takes seconds
 
     def look(self) -> None:
         """Take a new configuration if there is one; keep the old one where the new one is wrong."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import re2
 
@@ -9,10 +10,18 @@ from infra.moderation.judges.protocol import Found, Kind
 from infra.moderation.normal import readings
 
 MEMORY_BYTES = 64 << 20
-"""Of an expression's automaton: room for thousands of words before RE2 takes its slow road."""
+"""Of an expression's automaton: room for long alternatives before RE2 takes its slow road."""
 
 _BORDER = 2
 """Characters at the border of judged and new text that Unicode's composition may join."""
+
+
+class Finder(Protocol):
+    """Something to look for."""
+
+    def ends(self, text: str) -> Iterator[int]:
+        """Return where its matches end."""
+        ...
 
 
 class Expression:
@@ -20,20 +29,19 @@ class Expression:
 
     error = re2.error
 
-    def __init__(self, pattern: str, *, group: int = 0) -> None:
+    def __init__(self, pattern: str) -> None:
         options = re2.Options()
         options.max_mem = MEMORY_BYTES
         options.log_errors = False
         self._compiled = re2.compile(pattern, options)
-        self._group = group
 
     def is_in(self, text: str) -> bool:
         """Return whether it is found in a text."""
         return self._compiled.search(text) is not None
 
     def ends(self, text: str) -> Iterator[int]:
-        """Return where its matches end, of the group that counts."""
-        return (match.end(self._group) for match in self._compiled.finditer(text))
+        """Return where its matches end."""
+        return (match.end() for match in self._compiled.finditer(text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +49,7 @@ class Expressions:
     """Refuses text in which, in one of its views, one of the expressions is found."""
 
     kind: Kind
-    expressions: tuple[Expression, ...]
+    expressions: tuple[Finder, ...]
     views: tuple[Callable[[str], str], ...]
 
     def find(self, seen: str, new: str, *, final: bool) -> Found:
