@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated, Literal
+from unicodedata import normalize
 
 import re2
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints
@@ -19,6 +20,9 @@ def _has(key: str, what: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """Return the JSON Schema of mappings that have a key with something in it."""
     return {"required": [key], "properties": {key: what}}
 
+
+_FILLERS = dict.fromkeys((0x0640, 0x115F, 0x1160))
+"""Arabic's stretch and Hangul's empty letters: letters to Unicode, nothing to readers."""
 
 KubernetesName = Annotated[str, StringConstraints(pattern=KUBERNETES_NAME)]
 
@@ -138,7 +142,7 @@ class Moderation(Spec):
     def complaints(self) -> Iterable[Complaint]:
         """A moderation without a judge is none; judges can be asked, and let something pass."""
         for index, word in enumerate(self.words):
-            if not any(map(str.isalnum, word)):
+            if not any(map(str.isalnum, normalize("NFKC", word).translate(_FILLERS))):
                 yield ("words", index), "has no letter and no digit to look for"
         if self.url:
             yield from address_complaints(("url",), self.url)

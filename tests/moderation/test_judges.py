@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import json
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -14,12 +15,13 @@ from infra.moderation.config import ConfigError, parse
 from infra.moderation.judges.guard import PIECE_CHARACTERS
 from infra.moderation.judges.pieces import OVERLAP_CHARACTERS, pieces
 from infra.moderation.judges.protocol import Found, JudgeError, Kind, Opinion, Refused
-from infra.moderation.judges.words import words
+from infra.moderation.judges.words import is_empty, words
 from infra.moderation.panel import Panel
 from infra.moderation.texts import document, request_texts
 from infra.moderation.unreadable import UnreadableError
 from infra.render.gateway.moderation import moderation_config
 from infra.render.gateway.place import Address, Place
+from infra.spec.gateway import Moderation
 
 PLACE = Place(
     folder="/files",
@@ -109,6 +111,17 @@ def test_a_wrong_configuration_is_refused_whole(file: str, complaints: list[str]
 
     assert len(lines) == len(complaints)
     assert all(any(line.startswith(complaint) for line in lines) for complaint in complaints)
+
+
+def test_the_moderator_takes_every_word_that_the_environment_may_have() -> None:
+    """Of all characters of Unicode, those that an environment may list leave something to look for."""
+    characters = tuple(chr(point) for point in range(sys.maxunicode + 1) if not 0xD800 <= point < 0xE000)
+    moderation = Moderation.model_construct(words=characters, patterns=(), url=None, guard=None)
+    refused = {place[1] for place, _ in moderation.complaints()}
+    accepted = [character for position, character in enumerate(characters) if position not in refused]
+
+    assert len(accepted) > 100_000
+    assert not [character for character in accepted if is_empty(character)]
 
 
 def test_the_moderator_reads_what_the_plan_writes() -> None:
