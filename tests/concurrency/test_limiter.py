@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import grpc
 import pytest
@@ -39,11 +40,14 @@ def play(scene: Callable[[Ask, Turns], Awaitable[None]]) -> None:
 
             async def ask(told: dict[str, str]) -> Call:
                 call: Call = process(metadata=grpc.aio.Metadata(*told.items()))
-                await call.write(ProcessingRequest(request_headers={}))
+                with suppress(grpc.aio.AioRpcError):  # of a call that has failed already
+                    await call.write(ProcessingRequest(request_headers={}))
                 return call
 
-            await scene(ask, turns)
-        await serving.stop(None)
+            try:
+                await scene(ask, turns)
+            finally:
+                await serving.stop(None)
 
     asyncio.run(played())
 

@@ -1,9 +1,10 @@
-"""Real ratelimit and Redis behind a real Envoy: whose requests use up whose minute."""
+"""Real ratelimit, Redis and limiter behind a real Envoy: whose requests use up whose minute."""
 
 import os
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -25,15 +26,15 @@ from infra.render.gateway.place import Address
 
 pytestmark = pytest.mark.slow
 
-PARTS = ("redis", "ratelimit")
+PARTS = ("redis", "ratelimit", "concurrency")
 
 
 @contextmanager
-def _ratelimit(folder: Path, plan: Plan) -> Iterator[int]:
-    """Run what counts a plan's limits and yield its port."""
+def _counting(folder: Path, plan: Plan) -> Iterator[Listening]:
+    """Run what counts a plan's limits and yield where it listens."""
     at, listening = ServeFolder(path=folder), Listening.choose(*ports.quiet(1))
     upstreams = {each.id: Address(host=LOCAL, port=9) for each in plan.endpoints}
-    where = place(at, listening, upstreams, limited=True, moderated=False, keys_counted=False)
+    where = place(at, listening, upstreams, limited=True, moderated=False, keys_counted=True)
     for made in (at.redis, at.ratelimit / "config"):
         made.mkdir(parents=True)
     (at.ratelimit / "config" / "limits.yaml").write_text(ratelimit_config(plan))
@@ -47,7 +48,7 @@ def _ratelimit(folder: Path, plan: Plan) -> Iterator[int]:
                 running.callback(started.wait)
                 running.callback(started.kill)
                 eventually(partial(health.answers, process.health), True, 20)
-        yield listening.ratelimit
+        yield listening
 
 
 def _new_minute() -> None:
@@ -61,8 +62,8 @@ def test_what_is_refused_to_one_key_is_not_taken_from_the_others(tmp_path: Path)
     plan = plan_of({"chat": {**OPEN, "limits": limits}})
     with (
         fake_engine() as engine,
-        _ratelimit(tmp_path / "limits", plan) as ratelimit,
-        gateway(tmp_path, plan, {"chat": engine.port}, ratelimit=ratelimit) as running,
+        _counting(tmp_path / "limits", plan) as at,
+        gateway(tmp_path, plan, {"chat": engine.port}, ratelimit=at.ratelimit) as running,
     ):
         _new_minute()
         greedy = [running.post(running.chat("chat")).status_code for _ in range(40)]
@@ -73,3 +74,27 @@ def test_what_is_refused_to_one_key_is_not_taken_from_the_others(tmp_path: Path)
     assert modest == [200] * 5
     assert stranger == 404
     assert len(engine.seen) == 10
+
+
+def test_what_a_keys_concurrency_refuses_is_not_counted_per_minute(tmp_path: Path) -> None:
+    """A key that sends everything at once would else leave its team nothing of the minute."""
+    limits = {"requests_per_minute": 8, "per_key": {"concurrency": 1}}
+    plan = plan_of({"chat": {**OPEN, "limits": limits}})
+    with (
+        fake_engine() as engine,
+        _counting(tmp_path / "limits", plan) as at,
+        gateway(
+            tmp_path, plan, {"chat": engine.port}, ratelimit=at.ratelimit, concurrency=at.concurrency
+        ) as running,
+        ThreadPoolExecutor() as pool,
+    ):
+        _new_minute()
+        slow = [{"role": "user", "content": "wait 3"}]
+        first = pool.submit(running.post, running.chat("chat", messages=slow))
+        eventually(lambda: engine.running, 1, 5)
+        greedy = [running.post(running.chat("chat")).json()["error"]["code"] for _ in range(20)]
+        modest = [running.post(running.chat("chat"), key=SEARCH_TOO).status_code for _ in range(7)]
+
+    assert first.result().status_code == 200
+    assert greedy == ["queue_full"] * 20
+    assert modest == [200] * 7

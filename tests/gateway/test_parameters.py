@@ -72,10 +72,10 @@ STRUCTURED_OUTPUT = [
     ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "tool_choice"),
     ({"tool_choice": "Required"}, "tool_choice"),
     ({"guided_json": {"type": "object"}}, "guided_json"),
-    ({"guided_regex": "a+"}, "guided_json"),
-    ({"guided_grammar": "root ::= 'a'"}, "guided_json"),
-    ({"guided_choice": "a"}, "guided_json"),
-    ({"structural_tag": "{}"}, "guided_json"),
+    ({"guided_regex": "a+"}, "guided_regex"),
+    ({"guided_grammar": "root ::= 'a'"}, "guided_grammar"),
+    ({"guided_choice": "a"}, "guided_choice"),
+    ({"structural_tag": "{}"}, "structural_tag"),
 ]
 
 TAKEN = [

@@ -159,10 +159,10 @@ def test_an_old_envoy_is_not_taken(line: str, enough: bool) -> None:
 
 
 def test_turns_are_taken_after_what_is_refused_at_once_and_before_what_costs_most() -> None:
-    """Over a limit per minute nothing waits for its turn; judges are not asked about what has no turn."""
+    """What has no turn is not counted for limits per minute, and no judge is asked about it."""
     files = gateway_files(EVERYTHING, _place(EVERYTHING))
     filters = json.loads(files["listeners.json"])["resources"][0]["filter_chains"][0]["filters"][0]
     names = [each["name"] for each in filters["typed_config"]["http_filters"]]
-    asked = [names.index(f"modelunits.{name}") for name in ("body", "limits", "concurrency", "moderation")]
+    asked = [names.index(f"modelunits.{name}") for name in ("body", "concurrency", "limits", "moderation")]
 
     assert asked == sorted(asked)

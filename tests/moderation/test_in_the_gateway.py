@@ -1,6 +1,7 @@
 """Moderation among the gateway's other filters: the rendered files, with keys, limits of bodies and logs."""
 
 import json
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -120,6 +121,45 @@ def test_the_gateway_breaks_a_refused_stream_off(gateway: Gateway) -> None:
     assert got.text.count("content_policy_violation") == 2  # as type and as code
     assert got.text.endswith("data: [DONE]\n\n")
     assert "den " not in got.text
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("GET /v1/models HTTP/1.0\r\n", 426),
+        ("GET /v1/models HTTP/1.1\r\nhost: x\r\n" + "a: b\r\n" * 101, 431),
+        ("GARBAGE\r\n", 400),
+    ],
+)
+def test_bad_http_is_answered_beside_moderation(gateway: Gateway, head: str, status: int) -> None:
+    """Envoy closes these connections itself: an answer that had to be passed on by anybody would be lost."""
+    address = httpx.URL(gateway.url)
+    with socket.create_connection((address.host, address.port or 80), timeout=10) as connection:
+        connection.sendall(f"{head}\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+
+    assert answer.split(b" ", 2)[1] == str(status).encode()
+    assert b'{"error": {' in answer
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code", "says"),
+    [
+        ('"a", "name": 1, "name": 2', 400, "invalid_json", "JSON object"),
+        (f"[{', '.join(['1'] * 100_001)}]", 413, "body_too_large", "too much to judge"),
+    ],
+)
+def test_what_the_moderator_cannot_read_is_said_in_its_words(
+    gateway: Gateway, content: str, status: int, code: str, says: str
+) -> None:
+    """The HTTP was valid, and the body not too long."""
+    (chat,) = (each.id for each in gateway.plan.endpoints if each.name == "chat")
+    body = f'{{"model": "{chat}", "messages": [{{"role": "user", "content": {content}}}]}}'
+    headers = {"authorization": f"Bearer {KEY.secret}", "content-type": "application/json"}
+    got = httpx.post(f"{gateway.url}/v1/chat/completions", content=body, headers=headers, timeout=30)
+
+    assert (got.status_code, error_of(got)["code"]) == (status, code)
+    assert says in str(error_of(got)["message"])
 
 
 @pytest.mark.parametrize("streamed", [False, True])

@@ -37,7 +37,12 @@ _STATUSES = (
 )
 """Statuses that neither a flag of those above nor an engine explains: those of Envoy's filters and codecs."""
 
-_NOT_ANSWERED = "response.code_details != 'direct_response' && response.code_details != 'via_upstream'"
+_NOT_ANSWERED = (
+    "response.code_details != 'direct_response' && response.code_details != 'via_upstream' && "
+    "!response.code_details.startsWith('moderation_')"
+)
+"""The moderator's errors say themselves what is wrong."""
+
 _NOT_JUDGED = (
     f"response.code_details.startsWith('{ERROR_DETAILS}') || response.code_details == 'moderation_failed'"
 )

@@ -87,7 +87,8 @@ BODY_TOO_LARGE = CallerError(
     status=413,
     type=INVALID,
     code="body_too_large",
-    message=f"The body is larger than {MAX_BODY_MIB} MiB: send fewer or smaller images, or their URLs.",
+    message=f"The body is larger than {MAX_BODY_MIB} MiB: send less text, fewer or smaller images, or their "
+    "URLs.",
 )
 HEADERS_TOO_LARGE = CallerError(
     status=431,
@@ -113,8 +114,8 @@ QUEUE_FULL = CallerError(
     status=429,
     type="rate_limit_error",
     code="queue_full",
-    message="As many requests as the endpoint's limits allow are running and waiting: try again after the "
-    "seconds in Retry-After.",
+    message="As many requests as the limits of the endpoint or of your key allow are running and waiting: "
+    "try again after the seconds in Retry-After.",
     retry_after_seconds=RETRY_AFTER_SECONDS,
 )
 ENDPOINT_UNAVAILABLE = CallerError(

@@ -144,10 +144,11 @@ def _filters(plan: Plan, place: Place) -> Iterable[JsonObject]:
     }
     yield _client()
     yield body_filter()
-    if place.ratelimit is not None:
-        yield limits_filter()
+    # What a key's concurrency refuses must not count against limits per minute.
     if place.concurrency is not None:
         yield concurrency_filter()
+    if place.ratelimit is not None:
+        yield limits_filter()
     if place.moderator is not None:
         yield ext_proc_filter(plan)
     # Answers pass from the last filter to the first: tokens count where the moderator keeps an answer back.

@@ -22,6 +22,12 @@ MARGIN_SECONDS = 5
 DEFAULT_TIMEOUT_SECONDS = 10.0
 """Without a judge every answer is a refusal; it is given at once."""
 
+_REQUESTS: Mapping[str, Json] = {
+    "request_header_mode": "SEND",
+    "request_body_mode": "BUFFERED",
+    "request_trailer_mode": "SKIP",
+}
+
 _HEADERS = (":status", "content-type", "content-encoding")
 """All that the moderator sees of a request and its answer besides their bodies: no key, no address."""
 
@@ -31,9 +37,9 @@ _EXT_PROC = "type.googleapis.com/envoy.extensions.filters.http.ext_proc.v3"
 def ext_proc_filter(plan: Plan) -> JsonObject:
     """Return the HTTP filter that asks the moderator about every request, and closes where it cannot.
 
-    Why: only the answer's body may be FULL_DUPLEX_STREAMED, which lets the moderator keep text back as long
-    as it has to, and the status line too. Without the request's headers (SKIP) Envoy's router would wake
-    the endpoint before the body is judged.
+    Why: without the request's headers (SKIP) Envoy's router would wake the endpoint before the body is
+    judged. Answers are judged where a route says so: what Envoy answers to bad HTTP has no route, and Envoy
+    closes its connection before a moderator could pass the answer on.
     """
     judges = plan.gateway.judges if plan.gateway else None
     timeout_seconds = judges.timeout_seconds if judges else DEFAULT_TIMEOUT_SECONDS
@@ -47,17 +53,30 @@ def ext_proc_filter(plan: Plan) -> JsonObject:
             "message_timeout": f"{timeout_seconds + MARGIN_SECONDS:.3f}s",
             "disable_clear_route_cache": True,
             "processing_mode": {
-                "request_header_mode": "SEND",
-                "request_body_mode": "BUFFERED",
-                "request_trailer_mode": "SKIP",
-                "response_header_mode": "SEND",
-                "response_body_mode": "FULL_DUPLEX_STREAMED",
-                "response_trailer_mode": "SEND",
+                **_REQUESTS,
+                "response_header_mode": "SKIP",
+                "response_body_mode": "NONE",
+                "response_trailer_mode": "SKIP",
             },
             "forward_rules": {"allowed_headers": {"patterns": [{"exact": name} for name in _HEADERS]}},
             "metadata_options": {"receiving_namespaces": {"untyped": [FILTER_NAME]}},
         },
     }
+
+
+def ext_proc_on() -> JsonObject:
+    """Return the entry of a moderated route's typed_per_filter_config: answers are judged too.
+
+    Why: only the answer's body may be FULL_DUPLEX_STREAMED, which lets the moderator keep text back as long
+    as it has to, and the status line too.
+    """
+    mode: JsonObject = {
+        **_REQUESTS,
+        "response_header_mode": "SEND",
+        "response_body_mode": "FULL_DUPLEX_STREAMED",
+        "response_trailer_mode": "SEND",
+    }
+    return {FILTER_NAME: {"@type": f"{_EXT_PROC}.ExtProcPerRoute", "overrides": {"processing_mode": mode}}}
 
 
 def ext_proc_off() -> JsonObject:

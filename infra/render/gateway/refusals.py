@@ -173,29 +173,24 @@ INTERNAL = (
 """Refused everywhere: with these a caller would reach into engines, or pass other callers in the queue."""
 
 
-def _structured(param: str, road: str, *but: Condition) -> Refusal:
-    message = f"The endpoint does not offer structured output, so {road}: leave it out."
+def _structured(param: str, *but: Condition, only: str = "") -> Refusal:
+    allowed = f"`{param}` can only be {only}" if only else f"leave `{param}` out"
+    message = f"The endpoint does not offer structured output: {allowed}."
     return _no(param, message, _is(param, Present()), *but, code="unsupported_feature")
 
 
+_GUIDED = ("guided_json", "guided_regex", "guided_grammar", "guided_choice", "structural_tag")
+"""vLLM 0.32 ignores them and answers without constraint, which callers should know."""
+
 STRUCTURED_OUTPUT = (
     _structured(
-        "response_format",
-        "`response_format` can only be {'type': 'text'}",
-        _not("response_format.type", OneOf(values=("text",))),
+        "response_format", _not("response_format.type", OneOf(values=("text",))), only='{"type": "text"}'
     ),
-    _structured(
-        "tool_choice",
-        "`tool_choice` can only be 'none' or 'auto'",
-        _not("tool_choice", OneOf(values=("none", "auto"))),
-    ),
-    _structured("structured_outputs", "`structured_outputs` is not there"),
-    _structured("guided_json", "`guided_json` and its like, and `structural_tag`, are not there"),
+    _structured("tool_choice", _not("tool_choice", OneOf(values=("none", "auto"))), only='"none" or "auto"'),
+    _structured("structured_outputs"),
+    *map(_structured, _GUIDED),
 )
 """Refused for endpoints whose template does not support structured output: every road that vLLM has."""
-
-_GUIDED = ("guided_regex", "guided_grammar", "guided_choice", "structural_tag")
-"""With guided_json: vLLM 0.32 ignores them and answers without constraint, which callers should know."""
 
 
 def _any(name: str, key: str) -> tuple[Field, Field]:
@@ -213,8 +208,8 @@ def _fields() -> Iterable[Field]:
         yield from _any(name, name)
     yield Field(path=("response_format", "type"), key="response_format.type")
     yield from _any("structured_outputs", "structured_outputs")
-    yield from _any("guided_json", "guided_json")
-    yield from (Field(path=(name,), key="guided_json") for name in _GUIDED)
+    yield Field(path=("guided_json",), key="guided_json", kind="object")
+    yield from (Field(path=(name,), key=name) for name in _GUIDED)
 
 
 FIELDS = tuple(_fields())

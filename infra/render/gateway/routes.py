@@ -11,7 +11,7 @@ from infra.render.gateway.concurrency import concurrency_off, route_concurrency
 from infra.render.gateway.errors import CallerError
 from infra.render.gateway.limits import limited, route_limits
 from infra.render.gateway.matches import condition_met, header, method, one_of, present, team_is, text
-from infra.render.gateway.moderation import ext_proc_off
+from infra.render.gateway.moderation import ext_proc_off, ext_proc_on
 from infra.render.gateway.place import Place
 from infra.render.gateway.refusals import (
     INTERNAL,
@@ -164,9 +164,7 @@ def _endpoint(endpoint: EndpointPlan, place: Place) -> JsonObject:
         "team": endpoint.team,
         "moderation": "on" if moderated else "off",
     }
-    per_filter = dict[str, Json]()
-    if not moderated:
-        per_filter.update(ext_proc_off())
+    per_filter = dict[str, Json](ext_proc_on() if moderated else ext_proc_off())
     if limited(endpoint) and place.ratelimit is not None:
         per_filter.update(route_limits(endpoint))
     per_filter.update(route_concurrency(endpoint, place))
