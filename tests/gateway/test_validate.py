@@ -15,6 +15,7 @@ from infra.local.progress import Progress
 from infra.plan.model import Plan
 from infra.render.gateway.keys import CallerKey, key_file
 from infra.render.gateway.make import gateway_files, ratelimit_config
+from infra.render.gateway.moderation import FILTER_NAME, ext_proc_off, ext_proc_on
 from infra.render.gateway.place import Address, Place
 
 DAY = date(2026, 11, 21)
@@ -86,6 +87,22 @@ def test_no_place_without_a_moderator_is_rendered_for_moderated_endpoints() -> N
 
     with pytest.raises(ValueError, match="no moderator"):
         gateway_files(EVERYTHING, place)
+
+
+def test_every_way_to_an_engine_says_whether_answers_are_judged() -> None:
+    """Without a word on its route, a request would be judged and its answer would not."""
+    files = gateway_files(EVERYTHING, _place(EVERYTHING))
+    routes = json.loads(files["routes.json"])["resources"][0]["virtual_hosts"][0]["routes"]
+    moderated = {endpoint.id: endpoint.moderation.enabled for endpoint in EVERYTHING.endpoints}
+    said = {
+        route["name"]: route["typed_per_filter_config"][FILTER_NAME] for route in routes if "route" in route
+    }
+
+    assert set(moderated.values()) == {True, False}
+    assert said == {
+        name: ext_proc_on()[FILTER_NAME] if judged else ext_proc_off()[FILTER_NAME]
+        for name, judged in moderated.items()
+    }
 
 
 def test_envoy_says_what_is_wrong(envoy: Path) -> None:

@@ -14,7 +14,13 @@ from samples import sample_plan
 
 from infra.local.envoy import envoy_program
 from infra.local.progress import Progress
-from infra.render.gateway.moderation import CLUSTER_NAME, FILTER_NAME, ext_proc_filter, ext_proc_off
+from infra.render.gateway.moderation import (
+    CLUSTER_NAME,
+    FILTER_NAME,
+    ext_proc_filter,
+    ext_proc_off,
+    ext_proc_on,
+)
 from moderation.fakes import Fake
 from moderation.moderators import LOCAL, READY_SECONDS, Moderator, free_ports
 
@@ -131,7 +137,11 @@ def _listener(door: Door) -> dict[str, object]:
             "route": {"cluster": "engine"},
             "typed_per_filter_config": ext_proc_off(),
         },
-        {"match": {"prefix": "/"}, "route": {"cluster": "engine", "timeout": "0s"}},
+        {
+            "match": {"prefix": "/"},
+            "route": {"cluster": "engine", "timeout": "0s"},
+            "typed_per_filter_config": ext_proc_on(),
+        },
     ]
     line = {"number": "%REQ(x-number)%", "details": "%RESPONSE_CODE_DETAILS%"}
     line["moderation"] = f"%DYNAMIC_METADATA({FILTER_NAME})%"
