@@ -171,5 +171,5 @@ class Streamed:
         if opinion is not None:
             self._over = True
             await self._stop(opinion)
-        elif isinstance(step, Window):
+        elif isinstance(step, Window) and (step.events or last):
             await self._write(answer_part(step.events, end=last))

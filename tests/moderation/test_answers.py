@@ -15,7 +15,7 @@ SECRET = "the forbidden secret"
 
 def test_a_clean_stream_passes_unchanged_and_at_once(lists: Door) -> None:
     """A stream arrives byte for byte, and its beginning long before its end."""
-    lists.engine.script = stream("Hel", "lo, ", "wor", "ld.", pause_seconds=0.15)
+    lists.engine.script = stream("Hello, ", "world. " * 10, "All", " is well.", pause_seconds=0.15)
     body = {"model": "ep-chat-000000", "messages": [{"role": "user", "content": "Hello?"}], "stream": True}
     start, came, arrived = time.monotonic(), b"", []
     with httpx.stream("POST", f"http://127.0.0.1:{lists.port}/v1/chat/completions", json=body) as got:
@@ -40,17 +40,17 @@ def test_a_refused_answer_is_withheld_whole(lists: Door, field: str) -> None:
 
 
 def test_a_stream_ends_where_it_is_refused(lists: Door) -> None:
-    """What passed before stays, then comes an error that clients know, and the engine is told to stop."""
+    """Nothing of the word is there; an error that clients know is, and the engine is told to stop."""
     lists.engine.script = stream(
-        "Once ", "upon a ", "for", "bid", "den", " time", *["…"] * 99, pause_seconds=0.03
+        "Once ", "upon a time " * 6, "for", "bid", "den", " time", *["…"] * 99, pause_seconds=0.03
     )
     broken_off = lists.engine.broken_off
     got = lists.chat("Tell me", stream=True)
     events = got.text.split("\n\n")
 
-    assert events[0:4] == [part.decode().rstrip() for part in lists.engine.script.parts[:4]]
-    assert json.loads(events[4].removeprefix("data: "))["error"]["code"] == "content_policy_violation"
-    assert events[5:] == ["data: [DONE]", ""]
+    assert events[0] == lists.engine.script.parts[0].decode().rstrip()
+    assert json.loads(events[1].removeprefix("data: "))["error"]["code"] == "content_policy_violation"
+    assert events[2:] == ["data: [DONE]", ""]
     assert lists.noted() == {"verdict": "output", "judge": "words"}
     until(lambda: lists.engine.broken_off == broken_off + 1)
 
@@ -83,7 +83,8 @@ def test_an_answer_that_cannot_be_read_is_withheld(lists: Door, script: Script) 
 
 def test_a_stream_that_cannot_be_read_breaks_off(lists: Door) -> None:
     """Events that are no JSON end the stream with an error."""
-    lists.engine.script = Script(parts=[event("fine "), b"data: forbid\n\n", b"data: den\n\n"], type=EVENTS)
+    parts = [event("fine "), event("and so on " * 7), b"data: forbid\n\n", b"data: den\n\n"]
+    lists.engine.script = Script(parts=parts, type=EVENTS)
     got = lists.chat("Hello", stream=True)
 
     assert got.content.startswith(event("fine "))

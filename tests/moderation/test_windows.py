@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.moderation.events import event_texts
+from infra.moderation.judges.beginnings import LAG_CHARACTERS
 from infra.moderation.judges.patterns import patterns
-from infra.moderation.judges.protocol import Failed, Found, Refused
+from infra.moderation.judges.protocol import Failed, Found, Matcher, Refused
 from infra.moderation.judges.words import words
 from infra.moderation.windows import (
     OPEN_CHARACTERS,
+    OTHERS_CHARACTERS,
     OVERLAP_CHARACTERS,
     SENTENCE_CHARACTERS,
     WINDOW_CHARACTERS,
@@ -25,6 +27,8 @@ from infra.moderation.windows import (
 LISTED = words(("bad word", "ass", "坏话", "é́vil"))
 NUMBERS = patterns((r"\b\d{3}-\d{2}\b", r"stop$"))
 JUDGES = (LISTED, NUMBERS)
+HELD = words(("bad word", "ass", "坏话", "é́vil", "한국"))
+HELD_WORD = words(("bad word",))
 
 # Pieces of what is refused, so that streams often come near to it.
 PIECES = (
@@ -49,6 +53,9 @@ PIECES = (
     "\\",
 )
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=3).map("".join)
+REFUSED = st.tuples(
+    TEXTS, st.sampled_from(["bad word.", " ass ", "坏话", "123-45 ", "b\u200bad \n word"]), TEXTS
+).map("".join)
 EVENTS = st.lists(
     st.tuples(st.sampled_from(["content", "reasoning_content"]), st.integers(0, 1), TEXTS), max_size=12
 )
@@ -66,8 +73,12 @@ def _cut(stream: bytes, cuts: Sequence[int]) -> list[bytes]:
     return [stream[start:end] for start, end in pairwise(places)]
 
 
-def _steps(parts: Sequence[bytes], *, asks: bool) -> list[Step]:
-    windows = Windows(JUDGES, asks=asks)
+def _event(text: str, *, choice: int = 0, name: str = "content") -> bytes:
+    return _stream([(name, choice, text)]).removeprefix(b": begin\n\n").removesuffix(b"data: [DONE]\n\n")
+
+
+def _steps(parts: Sequence[bytes], *, asks: bool, judges: Sequence[Matcher] = JUDGES) -> list[Step]:
+    windows = Windows(judges, asks=asks)
     steps = [step for part in parts for step in windows.feed(part, end=False)]
     return steps + windows.feed(b"", end=True)
 
@@ -120,6 +131,29 @@ def test_nothing_forbidden_is_ever_released(events: list[tuple[str, int, str]], 
     assert isinstance(steps[-1], Window if clean else Refused)
 
 
+@given(REFUSED, st.lists(st.integers(0, 30), max_size=8), st.booleans())
+def test_of_what_is_refused_no_beginning_is_released(whole: str, cuts: list[int], asks: bool) -> None:
+    """However tokens divide a text, what a caller has of it ends before the match begins."""
+    places = sorted({min(cut, len(whole)) for cut in cuts} | {0, len(whole)})
+    texts = [whole[start:end] for start, end in pairwise(places)]
+    stream = _stream(("content", 0, text) for text in texts)
+    released, _, refused = _outcome(_steps([stream], asks=asks))
+    got = _texts(released).get("choices.0.delta.content", "")
+
+    assert whole.startswith(got)
+    assert stream.startswith(released)
+    if refused:
+        end = next(end for end in range(1, len(whole) + 1) if _is_refused(whole, 0, end))
+        assert len(got) <= max(start for start in range(end) if _is_refused(whole, start, end))
+
+
+def _is_refused(whole: str, start: int, end: int) -> bool:
+    """Return whether a part of a text is refused where it stands, whatever comes after it."""
+    touched = start > 0 and whole[start - 1].isalnum() and whole[start - 1] not in "坏话"
+    text, final = ("z" if touched else " ") + whole[start:end], end == len(whole)
+    return any(judge.find("", text, final=final) is Found.REFUSED for judge in JUDGES)
+
+
 @given(st.lists(st.text(max_size=30), max_size=40), st.booleans())
 def test_clean_text_passes_byte_for_byte(texts: list[str], asks: bool) -> None:
     """Whatever is written, without a judge's word nothing is lost or changed."""
@@ -157,27 +191,126 @@ def test_a_window_waits_for_the_end_of_a_sentence() -> None:
 @pytest.mark.parametrize(
     ("texts", "released"),
     [
-        (("as", "s"), ("as",)),
-        (("as", "s", "ign"), ("as", "s", "ign")),
-        (("as", "s", " "), ("as",)),
-        (("bad", " " * 5000, "word."), ("bad", " " * 5000)),
-        (("bad", "\u200b" * 5000, " word."), ("bad", "\u200b" * 5000)),
-        (("12", "3-4", "5", "6 "), ("12", "3-4", "5", "6 ")),
-        (("12", "3-4", "5", " "), ("12", "3-4")),
-        (("st", "op"), ("st",)),
-        (("st", "op", " now"), ("st", "op", " now")),
-        (("x" * 600, "ass", "."), ("x" * 600, "ass", ".")),
-        (("x " * 600 + "cl", "ass", "."), ("x " * 600 + "cl", "ass", ".")),
-        (("cl", "ass", "."), ("cl", "ass", ".")),
+        (("as", "s"), 0),
+        (("as", "s", "ign"), 3),
+        (("as", "s", " "), 0),
+        (("so ", "as", "s", " "), 1),
+        (("so as", "s "), 0),
+        (("so b", "ad", " ", "\n", "wor", "d."), 0),
+        (("so", " b", "ad\u200b", "word", "."), 1),
+        (("so", " b", "ad", " ", "dog"), 5),
+        (("so", " b", "\u200b", "a", "\u00ad", "D", " ", "\u200b", "wo", "rd", " "), 1),
+        (("так ", "b", "\u0430", "d ", "w", "\u043ef"), 6),
+        (("так ", "b", "\u0430", "d ", "w", "\u043erd,"), 1),
+        (("是", "坏", "话"), 1),
+        (("是", "坏", "人"), 3),
+        (("네 ", "하", "\u11ab", "구", "\u11a8", "."), 1),
+        (("say \\", "n\\", "u00", "62", "ad\\", "nword", " "), 1),
+        (("say", " \\", "ud83", "c\\udd", "71", "ad wo", "rd."), 1),
+        (("say", " \\", "u00", "62", "oy"), 5),
+        (("x", "\U000e0062", "a", "d wo", "rd "), 5),
+        (("x ", "\U000e0062", "a", "d wo", "rd "), 1),
+        (("e\u0301", "v", "il", " "), 0),
+        (("bad", " " * 5000, "word."), 2),
+        (("bad", " " * 4000, "word."), 0),
+        (("x" * 600, "ass", "."), 3),
+        (("x " * 600 + "cl", "ass", "."), 3),
+        (("cl", "ass", "."), 3),
+        (("\\" * 40, "n", "ass", "."), 4),
     ],
 )
-def test_text_is_held_only_while_it_may_become_forbidden(
-    texts: tuple[str, ...], released: tuple[str, ...]
-) -> None:
-    """What ends like a forbidden word waits for what follows; everything else goes on at once."""
-    got, _, _ = _outcome(_steps([_stream(("content", 0, text) for text in texts)], asks=False))
+def test_nothing_of_a_listed_word_is_released(texts: tuple[str, ...], released: int) -> None:
+    """What may become a listed word waits, however it is written; what turns out otherwise goes on."""
+    got = _outcome(_steps([_stream(("content", 0, text) for text in texts)], asks=False, judges=(HELD,)))[0]
 
-    assert _texts(got).get("choices.0.delta.content", "") == "".join(released)
+    assert _texts(got).get("choices.0.delta.content", "") == "".join(texts[:released])
+
+
+def test_harmless_text_goes_on_at_once() -> None:
+    """An event is released as soon as it is read where its text ends in no beginning of a word."""
+    windows = Windows((HELD,), asks=False)
+    for text in ("Hello", ",", " how", " are", " you", "?\n", "class", "ic", "今天", '{"n\\n": "', "ö"):
+        assert windows.feed(_event(text), end=False) == [Window(events=_event(text), texts=())], text
+
+
+@pytest.mark.parametrize(
+    ("texts", "released"),
+    [
+        (("ssn ", "12", "3-", "4", "5", " "), 0),
+        (("ssn ", "12", "3-", "4", "5", "6"), 6),
+        (("st", "op"), 0),
+        (("st", "op", " now"), 3),
+        (("x" * LAG_CHARACTERS, "y", "1", "23-45 "), 4),
+        (("x" * LAG_CHARACTERS, "y " * LAG_CHARACTERS, "1", "23-45 "), 1),
+        (("a\u200b" * LAG_CHARACTERS, "bb ", "1", "23-45 "), 0),
+    ],
+)
+def test_nothing_of_a_pattern_is_released(texts: tuple[str, ...], released: int) -> None:
+    """With patterns, the last characters that are seen wait for more, as anything may begin in them."""
+    stream = _stream(("content", 0, text) for text in texts)
+    got = _outcome(_steps([stream], asks=False, judges=(NUMBERS,)))[0]
+
+    assert _texts(got).get("choices.0.delta.content", "") == "".join(texts[:released])
+
+
+def test_what_comes_after_waits_too() -> None:
+    """Events stay in their order: other choices, and events without text, wait behind a beginning."""
+    usage = b'data: {"choices":[],"usage":{"total_tokens":3}}\n\n'
+    waits = _event("a") + _event("fine", choice=1) + usage
+    windows = Windows((HELD,), asks=False)
+
+    assert windows.feed(waits, end=False) == []
+    assert windows.feed(_event("n"), end=False) == [Window(events=waits + _event("n"), texts=())]
+
+
+def test_the_end_of_a_stream_releases_what_waits() -> None:
+    """A beginning that nothing follows is no match."""
+    stream = _stream([("content", 0, "so"), ("content", 0, " b"), ("content", 0, "ad")])
+
+    assert _outcome(_steps([stream], asks=False, judges=(HELD, NUMBERS))) == (stream, [], [])
+
+
+@pytest.mark.parametrize("judge", [HELD_WORD, NUMBERS], ids=["words", "patterns"])
+def test_text_of_another_kind_ends_the_waiting(judge: Matcher) -> None:
+    """Reasoning that content follows, and a tool's name that arguments follow, hold nothing up."""
+    thought = _event("it is b", name="reasoning_content")
+    windows = Windows((judge,), asks=False)
+
+    assert windows.feed(thought, end=False) == []
+    (window,) = windows.feed(_event("x " * LAG_CHARACTERS), end=False)
+    assert isinstance(window, Window)
+    assert window.events.startswith(thought)
+
+
+def test_a_choice_that_is_over_holds_the_others_for_a_while_only() -> None:
+    """When the other choices have gone on for long, what a choice ended in is no beginning."""
+    windows = Windows((HELD,), asks=False)
+    other = _event("fine ", choice=1)
+    waits = _event("b") + other * (OTHERS_CHARACTERS // len("fine "))
+
+    assert windows.feed(waits, end=False) == []
+    assert windows.feed(other, end=False) == [Window(events=waits + other, texts=())]
+
+
+def test_a_token_without_text_ends_no_waiting() -> None:
+    """Tokens that are parts of characters come with log probabilities only."""
+    tokens = [("坏", "坏"), ("", "\ufffd"), ("话", "\ufffd")]
+    events = [
+        {"choices": [{"index": 0, "delta": {"content": text}, "logprobs": {"content": [{"token": token}]}}]}
+        for text, token in tokens
+    ]
+    stream = "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode()
+
+    assert _outcome(_steps([stream], asks=False, judges=(HELD,))) == (b"", [], [Refused(judge="words")])
+
+
+def test_text_that_waits_is_asked_about_and_still_waits() -> None:
+    """A window's question has what is held back; its answer does not release that."""
+    long = "x" * WINDOW_CHARACTERS + " b"
+    windows = Windows((HELD,), asks=True)
+
+    assert windows.feed(_event(long), end=False) == [Window(events=b"", texts=(long,))]
+    assert windows.feed(_event("ed"), end=False) == [Window(events=_event(long), texts=())]
 
 
 def test_text_that_stays_open_counts_as_a_match() -> None:

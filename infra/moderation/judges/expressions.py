@@ -6,6 +6,7 @@ from typing import Protocol
 
 import re2
 
+from infra.moderation.judges.beginnings import Beginnings, held
 from infra.moderation.judges.protocol import Found, Kind
 from infra.moderation.normal import readings
 
@@ -51,6 +52,7 @@ class Expressions:
     kind: Kind
     expressions: tuple[Finder, ...]
     views: tuple[Callable[[str], str], ...]
+    beginnings: Beginnings
 
     def find(self, seen: str, new: str, *, final: bool) -> Found:
         """Judge a text whose first part was judged before; final: nothing follows."""
@@ -68,6 +70,10 @@ class Expressions:
                         return Found.REFUSED
                     found = Found.OPEN
         return found
+
+    def held(self, seen: str, new: str) -> int:
+        """Return how many characters at the end of a text may be the beginning of what is refused."""
+        return held(self.beginnings, self.views, seen, new)
 
     def _ends(self, text: str) -> Iterator[int]:
         for expression in self.expressions:

@@ -14,7 +14,7 @@ from infra.moderation.letters import BETWEEN
 SLICE_CHARACTERS = 16 << 10
 """Of a text that are searched at once: what is found in a slice is kept together."""
 
-_BLANKS = "\t\n\f\r "
+BLANKS = "\t\n\f\r "
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 """Scripts whose words stand side by side, or carry their particles: a word is found anywhere in a text."""
 
@@ -33,7 +33,7 @@ class Literals:
         several = [parts for parts in words if len(parts) > 1]
         self._searches = [
             _Search(listed, gaps)
-            for listed, gaps in ((single, BETWEEN), (several, _BLANKS + BETWEEN))
+            for listed, gaps in ((single, BETWEEN), (several, BLANKS + BETWEEN))
             if listed
         ]
 
@@ -76,11 +76,12 @@ def _stands_apart(text: str, begin: int, end: int) -> bool:
 
 
 def _touch(beside: str, edge: str) -> bool:
-    return bool(beside) and _is_spaced(beside) and _is_spaced(edge)
+    return bool(beside) and is_spaced(beside) and is_spaced(edge)
 
 
 @lru_cache(maxsize=1 << 14)
-def _is_spaced(character: str) -> bool:
+def is_spaced(character: str) -> bool:
+    """Return whether a character belongs to words that stand apart."""
     return bool(_SPACED.search(character)) and not _NOT_SPACED.search(character)
 
 
@@ -88,5 +89,5 @@ def _has_gaps(found: str, parts: Parts) -> bool:
     """Return whether what may be a gap is one between parts, and blanks are nowhere else."""
     if len(parts) == 1:
         return True
-    gapped = f"[{_BLANKS}{BETWEEN}]+".join(f"{BETWEEN}*".join(map(re.escape, part)) for part in parts)
+    gapped = f"[{BLANKS}{BETWEEN}]+".join(f"{BETWEEN}*".join(map(re.escape, part)) for part in parts)
     return re.fullmatch(gapped, found) is not None

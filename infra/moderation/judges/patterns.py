@@ -1,5 +1,6 @@
 """A list of regular expressions."""
 
+from infra.moderation.judges.beginnings import Lag
 from infra.moderation.judges.expressions import Expression, Expressions
 from infra.moderation.normal import as_written, keyed, parted, plain
 
@@ -10,4 +11,5 @@ def patterns(listed: tuple[str, ...]) -> Expressions:
         kind="patterns",
         expressions=tuple(Expression(pattern) for pattern in listed),
         views=(as_written, plain, keyed, parted),
+        beginnings=Lag(),
     )

@@ -29,6 +29,10 @@ class Matcher(Protocol):
         """Judge a text whose first part was judged before; final: nothing follows."""
         ...
 
+    def held(self, seen: str, new: str) -> int:
+        """Return how many characters at the end of a text may be the beginning of what is refused."""
+        ...
+
 
 class JudgeError(Exception):
     """A judge did not answer, or not what it is asked for; the message has no text of callers or models."""

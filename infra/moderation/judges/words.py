@@ -1,5 +1,6 @@
 """A list of words and phrases."""
 
+from infra.moderation.judges.beginnings import WordBeginnings
 from infra.moderation.judges.expressions import Expressions
 from infra.moderation.judges.literals import Literals, Parts
 from infra.moderation.letters import BETWEEN
@@ -13,6 +14,7 @@ def words(listed: tuple[str, ...]) -> Expressions:
         kind="words",
         expressions=(Literals([parts for parts in forms if parts]),),
         views=(folded, alike),
+        beginnings=WordBeginnings(forms),
     )
 
 
