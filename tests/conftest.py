@@ -11,6 +11,8 @@ from xdist.scheduler import LoadScopeScheduling
 USERS_OF_THE_CLUSTER = ("keys", "local", "routing", "test_manifests_cluster.py")
 """Folders and files whose tests share the fixture `cluster`."""
 
+SHARING_NOTHING = ("capacity", "concurrency", "test_fuzz_specs.py")
+
 pytest_plugins = ("local.fixtures",)
 
 settings.register_profile("default", deadline=None, derandomize=True)
@@ -27,7 +29,9 @@ class ByWhatTheyShare(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         first = Path(nodeid.partition("::")[0]).relative_to("tests").parts[0]
-        return "cluster" if first in USERS_OF_THE_CLUSTER else first
+        if first in USERS_OF_THE_CLUSTER:
+            return "cluster"
+        return nodeid if first in SHARING_NOTHING else first
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByWhatTheyShare | None:

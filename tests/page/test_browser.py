@@ -64,7 +64,7 @@ def test_the_page_says_what_the_command_says(project_page: Page, question: dict[
     command = shlex.split(project_page.inner_text("#command"))
     result = CliRunner().invoke(app, [*command[1:], "--root", str(ROOT), "--format", "json"])
     assert 0 == result.exit_code, result.output
-    told = json.loads(result.output)
+    told = json.loads(result.stdout)
     own = next(
         one
         for one in told["alternatives"]
