@@ -30,8 +30,8 @@ REFUSED_INPUT = replace(
 )
 REFUSED_ANSWER = replace(
     CONTENT_REFUSED,
-    message="Content moderation refused the model's answer. Ask for something else, or in other words; asking "
-    "again may be refused again.",
+    message="Content moderation refused the model's answer. Ask for something else, or in other words; "
+    "asking again may be refused again.",
 )
 UNREADABLE_REQUEST = INVALID_BODY
 HEAVY_REQUEST = replace(
