@@ -12,6 +12,7 @@ USERS_OF_THE_CLUSTER = ("keys", "local", "routing", "test_manifests_cluster.py")
 """Folders and files whose tests share the fixture `cluster`."""
 
 SHARING_NOTHING = ("capacity", "concurrency", "test_fuzz_specs.py")
+"""Folders and files whose tests each go to whoever is free."""
 
 pytest_plugins = ("local.fixtures",)
 

@@ -80,10 +80,10 @@ def folder_for_tests(folders: Folders, number: int) -> Path:
 
 def down_all(checkout: Folders) -> None:
     """Stop the cluster of a checkout, those that its tests have left and served stacks; remove all state."""
-    for served in (checkout.state / "serve").glob("*"):
-        lease.end(ServeFolder(path=served))
-    for left in (checkout.state / "tests").glob("*"):
-        down(folders_of(left))
+    for served in _served(checkout):
+        lease.end(served)
+    for left in _left_by_tests(checkout):
+        down(left)
     down(checkout)
     shutil.rmtree(checkout.state, ignore_errors=True)
 
@@ -92,11 +92,18 @@ def what_runs(checkout: Folders, *, everything: bool) -> tuple[str, ...]:
     """Return in words what `down`, or `down_all` where everything is meant, would stop."""
     found = ["the local cluster"] if processes.running(checkout.cluster) else []
     if everything:
-        served = sorted((checkout.state / "serve").glob("*"))
-        found += [f"served stack {path.name}" for path in served if lease.held(ServeFolder(path=path))]
-        tests = (folders_of(left).cluster for left in (checkout.state / "tests").glob("*"))
+        found += [f"served stack {one.path.name}" for one in _served(checkout) if lease.held(one)]
+        tests = (left.cluster for left in _left_by_tests(checkout))
         found += ["what tests have left"] if any(map(processes.running, tests)) else []
     return tuple(found)
+
+
+def _served(checkout: Folders) -> tuple[ServeFolder, ...]:
+    return tuple(ServeFolder(path=path) for path in sorted((checkout.state / "serve").glob("*")))
+
+
+def _left_by_tests(checkout: Folders) -> tuple[Folders, ...]:
+    return tuple(folders_of(path) for path in (checkout.state / "tests").glob("*"))
 
 
 def set_series(folders: Folders, endpoint: str, metric: str, value: float) -> None:

@@ -20,7 +20,7 @@ _SELECTORS = (
 _UNSEEN = frozenset(map(chr, (0x0640, *_SELECTORS))) - _FILLERS
 """Joiners, selectors and Arabic's stretch: nothing, though to Unicode some are letters, symbols, accents."""
 
-_PLAIN_BLANKS = frozenset("\t\n\f\r ")
+BLANKS = "\t\n\f\r "
 """What RE2 takes for blanks."""
 
 _NAMELESS = ("Cn", "Co")
@@ -58,7 +58,7 @@ class Table:
         turned = self._turned.get(character)
         if turned is not None or self._stays[ord(character)]:
             return character if turned is None else turned
-        turned = character if character in _PLAIN_BLANKS else self._turn(character)
+        turned = character if character in BLANKS else self._turn(character)
         if turned == character:
             self._stays[ord(character)] = True
         else:

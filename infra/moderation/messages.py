@@ -19,7 +19,7 @@ from infra.render.gateway.errors import (
     MODERATION_UNAVAILABLE,
     CallerError,
 )
-from infra.render.gateway.moderation import FILTER_NAME
+from infra.render.gateway.moderation import FILTER_NAME, OWN_DETAILS
 
 Verdict = Literal["passed", "input", "output", "failed"]
 
@@ -86,7 +86,7 @@ def refusal(error: CallerError, *, verdict: Verdict, judge: str) -> ProcessingRe
     immediate = response.immediate_response
     immediate.status.code = error.status
     immediate.body = error.body().encode()
-    immediate.details = f"moderation_{verdict}"
+    immediate.details = f"{OWN_DETAILS}{verdict}"
     headers = {"content-type": "application/json"}
     if error.retry_after_seconds is not None:
         headers["retry-after"] = str(error.retry_after_seconds)

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 
 from infra.moderation import letters
-from infra.moderation.letters import BETWEEN, Table
+from infra.moderation.letters import BETWEEN, BLANKS, Table
 from infra.moderation.unreadable import TooHeavyError
 
 MARKS_MAX = 30
@@ -23,7 +23,7 @@ GROWTH_MAX = 4
 _FOLDED, _ALIKE, _SEEN = Table(letters.folded), Table(letters.alike), Table(letters.unseen)
 
 _GAPS_MARKED = {
-    point: letters.unseen(chr(point)) for point in (*range(0x20), 0x7F) if chr(point) not in "\t\n\f\r"
+    point: letters.unseen(chr(point)) for point in (*range(0x20), 0x7F) if chr(point) not in BLANKS
 }
 _GAPS_GONE = {point: turned.replace(BETWEEN, "") for point, turned in _GAPS_MARKED.items()}
 _GAPS_BLANK = dict.fromkeys(_GAPS_MARKED, " ")

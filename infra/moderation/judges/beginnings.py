@@ -6,8 +6,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from infra.moderation.judges.literals import BLANKS, Parts, is_spaced
-from infra.moderation.letters import BETWEEN
+from infra.moderation.judges.literals import Parts, is_spaced
+from infra.moderation.letters import BETWEEN, BLANKS
 from infra.moderation.normal import as_written, readings
 
 LAG_CHARACTERS = 64

@@ -9,12 +9,11 @@ from itertools import compress
 import re2
 from ahocorasick_rs import AhoCorasick
 
-from infra.moderation.letters import BETWEEN
+from infra.moderation.letters import BETWEEN, BLANKS
 
 SLICE_CHARACTERS = 16 << 10
 """Of a text that are searched at once: what is found in a slice is kept together."""
 
-BLANKS = "\t\n\f\r "
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 """Scripts whose words stand side by side, or carry their particles: a word is found anywhere in a text."""
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from infra.render.gateway import errors
 from infra.render.gateway.concurrency import REFUSED_DETAILS as KEY_REFUSED_DETAILS
 from infra.render.gateway.errors import CallerError
-from infra.render.gateway.moderation import ERROR_DETAILS
+from infra.render.gateway.moderation import ERROR_DETAILS, FAILED_DETAILS, OWN_DETAILS
 from infra.render.manifest import Json, JsonObject
 
 JSON_HEADER: JsonObject = {
@@ -39,16 +39,19 @@ _STATUSES = (
 
 _NOT_ANSWERED = (
     "response.code_details != 'direct_response' && response.code_details != 'via_upstream' && "
-    "!response.code_details.startsWith('moderation_')"
+    f"!response.code_details.startsWith('{OWN_DETAILS}')"
 )
 """The moderator's errors say themselves what is wrong."""
 
 _NOT_JUDGED = (
-    f"response.code_details.startsWith('{ERROR_DETAILS}') || response.code_details == 'moderation_failed'"
+    f"response.code_details.startsWith('{ERROR_DETAILS}') || response.code_details == '{FAILED_DETAILS}'"
 )
 """Of an endpoint that cannot be reached the status is the same; counts of refusals tell them apart."""
 
 _KEY_QUEUE_FULL = f"response.code_details == '{KEY_REFUSED_DETAILS}'"
+
+_OVERLOADED = "response.code_details == 'overload'"
+"""Where Envoy 1.38 takes no more requests it sets no flag; uploads that it ends it calls bad requests."""
 
 _MATCHING = "type.googleapis.com/envoy.type.matcher.v3"
 _CUSTOM_RESPONSE = "type.googleapis.com/envoy.extensions.http.custom_response"
@@ -70,13 +73,13 @@ def replaced_answers() -> JsonObject:
 
 def replaced_when() -> Iterable[tuple[CallerError, JsonObject]]:
     """Yield each error that takes the place of an answer of Envoy's own, and the filter that finds it."""
+    # The status first: expressions cost every answer time.
+    yield errors.OVERLOADED, _and(status_is("GE", 500), _details(_OVERLOADED))
     for flags, error in _FLAGS:
         yield error, {"response_flag_filter": {"flags": list(flags)}}
     for status, error in _STATUSES:
         yield error, _and(status_is("EQ", status), _details(_NOT_ANSWERED))
     yield errors.QUEUE_FULL, _and(status_is("EQ", errors.QUEUE_FULL.status), _details(_KEY_QUEUE_FULL))
-    # The status first: expressions cost every answer time.
-    yield errors.OVERLOADED, _and(status_is("EQ", 503), _details("response.code_details == 'overload'"))
     yield errors.MODERATION_UNAVAILABLE, _and(status_is("GE", 500), _details(_NOT_JUDGED))
     yield (
         errors.UPGRADE_REQUIRED,

@@ -9,6 +9,7 @@ concurrency still holds, and `metrics.UNCOUNTED` says so (an alert watches it).
 
 from infra.plan.model import EndpointPlan, Plan
 from infra.render.gateway.body import NAMESPACE
+from infra.render.gateway.ext_proc import PROCESSOR, overridden, switched_off
 from infra.render.gateway.limits import KEY
 from infra.render.gateway.place import Place, share
 from infra.render.manifest import Json, JsonObject
@@ -40,8 +41,6 @@ MARGIN_SECONDS = 5
 
 LONGEST_TIMEOUT_SECONDS = 3600
 
-_EXT_PROC = "type.googleapis.com/envoy.extensions.filters.http.ext_proc.v3"
-
 
 def needs_concurrency(plan: Plan) -> bool:
     """Tell whether an endpoint limits the concurrency of each key."""
@@ -58,7 +57,7 @@ def concurrency_filter() -> JsonObject:
     return {
         "name": FILTER_NAME,
         "typed_config": {
-            "@type": f"{_EXT_PROC}.ExternalProcessor",
+            "@type": PROCESSOR,
             "stat_prefix": STAT_PREFIX,
             "grpc_service": {"envoy_grpc": {"cluster_name": CLUSTER_NAME}, "initial_metadata": [key]},
             "failure_mode_allow": True,
@@ -81,7 +80,7 @@ def concurrency_filter() -> JsonObject:
 
 def concurrency_off() -> JsonObject:
     """Return the entry of typed_per_filter_config that asks for no turn; routes with a limit override it."""
-    return {FILTER_NAME: {"@type": f"{_EXT_PROC}.ExtProcPerRoute", "disabled": True}}
+    return switched_off(FILTER_NAME)
 
 
 def route_concurrency(endpoint: EndpointPlan, place: Place) -> JsonObject:
@@ -96,5 +95,4 @@ def route_concurrency(endpoint: EndpointPlan, place: Place) -> JsonObject:
         WAIT_HEADER: min(endpoint.request_timeout_seconds, LONGEST_WAIT_SECONDS),
     }
     headers: list[Json] = [{"key": name, "value": str(value)} for name, value in told.items()]
-    overrides: JsonObject = {"grpc_initial_metadata": headers}
-    return {FILTER_NAME: {"@type": f"{_EXT_PROC}.ExtProcPerRoute", "overrides": overrides}}
+    return overridden(FILTER_NAME, {"grpc_initial_metadata": headers})

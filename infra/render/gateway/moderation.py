@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 
 from infra.plan.model import Judges, Plan
+from infra.render.gateway.ext_proc import PROCESSOR, overridden, switched_off
 from infra.render.gateway.place import Address, Place
 from infra.render.manifest import Json, JsonObject
 
@@ -15,6 +16,12 @@ CLUSTER_NAME = "moderator"
 
 ERROR_DETAILS = "ext_proc_error"
 """Envoy's response code details begin so where the moderator cannot be reached or does not answer in time."""
+
+OWN_DETAILS = "moderation_"
+"""Details of the moderator's own answers begin so; its verdict follows."""
+
+FAILED_DETAILS = f"{OWN_DETAILS}failed"
+"""Nobody could judge."""
 
 MARGIN_SECONDS = 5
 """The moderator gives up a judge itself and says which: Envoy waits longer than any judge may take."""
@@ -31,8 +38,6 @@ _REQUESTS: Mapping[str, Json] = {
 _HEADERS = (":status", "content-type", "content-encoding")
 """All that the moderator sees of a request and its answer besides their bodies: no key, no address."""
 
-_EXT_PROC = "type.googleapis.com/envoy.extensions.filters.http.ext_proc.v3"
-
 
 def ext_proc_filter(plan: Plan) -> JsonObject:
     """Return the HTTP filter that asks the moderator about every request, and closes where it cannot.
@@ -46,7 +51,7 @@ def ext_proc_filter(plan: Plan) -> JsonObject:
     return {
         "name": FILTER_NAME,
         "typed_config": {
-            "@type": f"{_EXT_PROC}.ExternalProcessor",
+            "@type": PROCESSOR,
             "grpc_service": {"envoy_grpc": {"cluster_name": CLUSTER_NAME}},
             "failure_mode_allow": False,
             "status_on_error": {"code": 503},
@@ -76,12 +81,12 @@ def ext_proc_on() -> JsonObject:
         "response_body_mode": "FULL_DUPLEX_STREAMED",
         "response_trailer_mode": "SEND",
     }
-    return {FILTER_NAME: {"@type": f"{_EXT_PROC}.ExtProcPerRoute", "overrides": {"processing_mode": mode}}}
+    return overridden(FILTER_NAME, {"processing_mode": mode})
 
 
 def ext_proc_off() -> JsonObject:
     """Return the entry of a route's typed_per_filter_config that switches moderation off there."""
-    return {FILTER_NAME: {"@type": f"{_EXT_PROC}.ExtProcPerRoute", "disabled": True}}
+    return switched_off(FILTER_NAME)
 
 
 def moderation_config(plan: Plan, place: Place) -> str:
