@@ -7,6 +7,7 @@ from infra.render.manifest import JsonObject
 NAMESPACE = "modelunits"
 """Of everything that Envoy's filters keep about a request."""
 
+WHOLE_FILTER_NAME = "modelunits.whole_body"
 FILTER_NAME = "modelunits.body"
 ANSWER_FILTER_NAME = "modelunits.answer"
 STREAM_FILTER_NAME = "modelunits.stream"
@@ -27,11 +28,20 @@ _TOKENS = (
 )
 """Fields of `usage`, and under which name Envoy keeps them."""
 
+_BUFFER = "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer"
 _JSON_TO_METADATA = "type.googleapis.com/envoy.extensions.filters.http.json_to_metadata.v3.JsonToMetadata"
 _SSE_TO_METADATA = "type.googleapis.com/envoy.extensions.filters.http.sse_to_metadata.v3.SseToMetadata"
 _JSON_PARSER = "type.googleapis.com/envoy.extensions.content_parsers.json.v3.JsonContentParser"
 
 _KINDS = {"value": "PROTOBUF_VALUE", "number": "NUMBER"}
+
+
+def whole_body_filter() -> JsonObject:
+    """Return the filter that lets a request hold more than a connection may: its body, up to the largest."""
+    return {
+        "name": WHOLE_FILTER_NAME,
+        "typed_config": {"@type": _BUFFER, "max_request_bytes": MAX_BODY_BYTES},
+    }
 
 
 def body_filter() -> JsonObject:

@@ -22,11 +22,17 @@ HEAP_BYTES = MEMORY_BYTES * 4 // 5
 """Of which Envoy counts: threads and its own tables need the rest."""
 
 REFUSE_ABOVE = 0.85
+SHED_ABOVE = 0.9
 RESET_ABOVE = 0.95
-"""Parts of the heap: above the first nothing new is taken, above the second the largest requests end."""
+"""Parts of the heap: above the first no new requests are taken, above the second no more of any by HTTP/1,
+above the third the largest by HTTP/2 end: Envoy counts what each request holds there only."""
 
-TRACKED_POWER_OF_TWO = 20
-"""Requests that hold a MiB or more may be ended."""
+LOOK_SECONDS = 0.05
+"""How often Envoy looks: 60 MB may come between two looks at 10 Gbit/s, 4 % of the heap."""
+
+TRACKED_POWER_OF_TWO = 16
+"""Requests that hold 64 KiB or more may end. Envoy sorts them into eight classes by powers of two and begins
+with the last: that of the largest bodies."""
 
 ENDPOINT_OF_CLUSTER = r"^cluster\.(ep-([a-z0-9-]+)-[0-9a-f]{6}\.)"
 """Clusters of endpoints are called by their ids (`names.endpoint_id`); the label is the name in them."""
@@ -65,7 +71,7 @@ def _overload() -> JsonObject:
     connections: JsonObject = {"max_active_downstream_connections": MOST_CONNECTIONS}
     heap: JsonObject = {"max_heap_size_bytes": HEAP_BYTES}
     return {
-        "refresh_interval": "0.25s",
+        "refresh_interval": f"{LOOK_SECONDS}s",
         "resource_monitors": [
             _monitor("global_downstream_max_connections", "downstream_connections", connections),
             _monitor(HEAP, "fixed_heap", heap),
@@ -79,6 +85,12 @@ def _overload() -> JsonObject:
                 {"scaled": {"scaling_threshold": RESET_ABOVE, "saturation_threshold": 1}},
             ),
         ],
+        "loadshed_points": [
+            {
+                "name": "envoy.load_shed_points.http1_server_abort_dispatch",
+                **_when({"threshold": {"value": SHED_ABOVE}}),
+            }
+        ],
     }
 
 
@@ -89,8 +101,11 @@ def _monitor(name: str, kind: str, config: JsonObject) -> JsonObject:
 
 
 def _action(name: str, when: JsonObject) -> JsonObject:
-    trigger: JsonObject = {"name": f"envoy.resource_monitors.{HEAP}", **when}
-    return {"name": f"envoy.overload_actions.{name}", "triggers": [trigger]}
+    return {"name": f"envoy.overload_actions.{name}", **_when(when)}
+
+
+def _when(threshold: JsonObject) -> JsonObject:
+    return {"triggers": [{"name": f"envoy.resource_monitors.{HEAP}", **threshold}]}
 
 
 def arguments(place: Place, drain_timeout_seconds: int) -> Sequence[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from infra.plan.model import Plan
 from infra.render.gateway import keys
 from infra.render.gateway.answers import plain_answers_filter, replaced_answers
-from infra.render.gateway.body import MAX_BODY_BYTES, NAMESPACE, answer_filter, body_filter, stream_filter
+from infra.render.gateway.body import NAMESPACE, answer_filter, body_filter, stream_filter, whole_body_filter
 from infra.render.gateway.clusters import ADMIN
 from infra.render.gateway.concurrency import concurrency_filter
 from infra.render.gateway.limits import KEY, limits_filter
@@ -30,6 +30,9 @@ FLUSH_SECONDS = 300
 
 IDLE_CONNECTION_SECONDS = 600
 STREAMS_PER_CONNECTION = 1000
+CONNECTION_BYTES = 256 << 10
+"""Read ahead of a caller, who may not even have a key, and written ahead to one who reads slowly."""
+
 HTTP2_WINDOW_BYTES = 1 << 20
 
 _HTTP = (
@@ -55,7 +58,7 @@ def listeners(plan: Plan, place: Place) -> Iterable[JsonObject]:
         "@type": _LISTENER,
         "name": CALLERS,
         "address": address_of(place.listen),
-        "per_connection_buffer_limit_bytes": MAX_BODY_BYTES,
+        "per_connection_buffer_limit_bytes": CONNECTION_BYTES,
         "filter_chains": [chain],
     }
     yield {
@@ -143,6 +146,7 @@ def _filters(plan: Plan, place: Place) -> Iterable[JsonObject]:
         },
     }
     yield _client()
+    yield whole_body_filter()
     yield body_filter()
     # What a key's concurrency refuses must not count against limits per minute.
     if place.concurrency is not None:
