@@ -29,7 +29,6 @@ from infra.local.progress import Progress
 from infra.render.gateway.place import Address
 
 WARM_UP_REQUESTS = 30
-NOTHING = "nothing"
 TOTALS = re.compile(r"^(?:totals|summary): (\d+)", re.MULTILINE)
 
 
@@ -49,8 +48,7 @@ def main() -> None:
                 with make() as (way,):
                     wait_until_served(way)
                     counts = [_count(way, size, options.requests, folder) for size in options.body_bytes]
-                name = "gateway, keys" if NOTHING in way.name else way.name
-                table.add_row(name, *(f"{count / 1000:,.0f}" for count in counts))
+                table.add_row(way.name, *(f"{count / 1000:,.0f}" for count in counts))
     Console(width=110).print(table)
 
 
@@ -63,9 +61,9 @@ def _ways(folder: Path, engine: Address) -> Iterator[Callable[[], AbstractContex
     )
     (front,) = ports.quiet(1)
     yield partial(bare_envoy, envoy_program(Progress()), folder, front, engine, under=tool)
-    yield partial(gateway_without, folder, engine, NOTHING, lambda files: files, under=tool)
+    yield partial(gateway_without, folder, engine, "gateway, keys", lambda files: files, under=tool)
     for part, change in parts().items():
-        yield partial(gateway_without, folder, engine, part, change, under=tool)
+        yield partial(gateway_without, folder, engine, f"without {part}", change, under=tool)
 
 
 def _count(way: Way, size_bytes: int, requests: int, folder: Path) -> float:

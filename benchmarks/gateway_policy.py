@@ -73,11 +73,11 @@ def our_gateway(folder: Path, behind: Address) -> Iterator[tuple[Way, ...]]:
 
 @contextmanager
 def gateway_without(
-    folder: Path, behind: Address, part: str, change: Change, *, under: Sequence[str]
+    folder: Path, behind: Address, name: str, change: Change, *, under: Sequence[str]
 ) -> Iterator[tuple[Way]]:
     """Run Envoy under a tool on our files without a part; the way of keys alone goes through it."""
-    with _running(folder / part, behind, change, helpers=False, under=under) as (ways, pids):
-        yield (replace(ways[0], name=f"without {part}", processes=(pids[ENVOY],)),)
+    with _running(folder / name, behind, change, helpers=False, under=under) as (ways, pids):
+        yield (replace(ways[0], name=name, processes=(pids[ENVOY],)),)
 
 
 @contextmanager

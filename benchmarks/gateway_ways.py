@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+from bare_envoy import envoy_command
 
 from infra.local.folders import cache_folder
 from infra.local.go_build import go_environment
@@ -101,10 +102,7 @@ def bare_envoy(
     envoy: Path, folder: Path, port: int, behind: Address, *, under: Sequence[str] = ()
 ) -> Iterator[tuple[Way]]:
     """Run Envoy with a router and nothing else, under a tool where one is named."""
-    written = folder / "bare.json"
-    written.write_text(json.dumps(_bare(port, behind)))
-    arguments = ("-c", written, "--concurrency", "1", "--disable-hot-restart", "--log-level", "error")
-    command = (*under, envoy, *arguments)
+    command = (*under, *envoy_command(envoy, folder / "bare.json", port, [behind]))
     with started(command, folder, "bare") as process:
         yield (Way(name="bare Envoy", url=f"http://127.0.0.1:{port}{CHAT}", processes=(process,)),)
 
@@ -147,33 +145,3 @@ def litellm(folder: Path, port: int, behind: Address) -> Iterator[tuple[Way]]:
         headers = {"Authorization": f"Bearer {LITELLM_KEY}"}
         url = f"http://127.0.0.1:{port}{CHAT}"
         yield (Way(name="LiteLLM", url=url, headers=headers, processes=(process,)),)
-
-
-def _bare(port: int, behind: Address) -> dict[str, object]:
-    def at(host: str, number: int) -> dict[str, object]:
-        return {"socket_address": {"address": host, "port_value": number}}
-
-    router = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
-    manager = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
-    hosts = [
-        {"name": "all", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "b"}}]}
-    ]
-    http = {
-        "name": "http",
-        "typed_config": {
-            "@type": f"type.googleapis.com/{manager}",
-            "stat_prefix": "bare",
-            "route_config": {"virtual_hosts": hosts},
-            "http_filters": [{"name": "router", "typed_config": {"@type": router}}],
-        },
-    }
-    engine = {"lb_endpoints": [{"endpoint": {"address": at(behind.host, behind.port)}}]}
-    limits = {"max_connections": 4096, "max_pending_requests": 4096, "max_requests": 4096}
-    cluster = {
-        "name": "b",
-        "type": "STATIC",
-        "load_assignment": {"cluster_name": "b", "endpoints": [engine]},
-        "circuit_breakers": {"thresholds": [limits]},
-    }
-    listener = {"name": "in", "address": at("127.0.0.1", port), "filter_chains": [{"filters": [http]}]}
-    return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
