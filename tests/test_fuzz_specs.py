@@ -2,7 +2,6 @@
 
 import random
 import re
-import shutil
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -30,6 +29,12 @@ PROJECT = (
     "templates/h20-single.yaml",
 )
 """A part of this repository that uses every kind of file and most fields."""
+
+MODELS = ("gpt-oss-20b", "qwen3-32b", "qwen3-32b-fp8", "qwen3-235b-a22b-fp8")
+OTHER_MODELS = re.compile(
+    rf"^  (?!(?:{'|'.join(map(re.escape, MODELS))}):)[\w.-]+:\n(?:    .*\n)+", re.MULTILINE
+)
+"""Their figures are most of a template, and of the time that it takes to read one."""
 
 LINE_BREAK = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
 BYTES = b"\x00\x07\t\r\n\x80\xc3\xff\xfe'\"#&*!|>%@`{}[],:?-~<=. 0aZ"
@@ -223,7 +228,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("project")
     for file in PROJECT:
         (root / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / file, root / file)
+        text = (ROOT / file).read_text()
+        (root / file).write_text(OTHER_MODELS.sub("", text) if file.startswith("templates/") else text)
     return root
 
 
