@@ -79,6 +79,8 @@ class FakeEngine:
                 raise ConnectionResetError
             case ["stream", chunks, pause_seconds]:
                 return await self._stream(writer, int(chunks), float(pause_seconds))
+            case ["prefill", seconds, "stream", chunks, pause_seconds]:
+                return await self._stream(writer, int(chunks), float(pause_seconds), float(seconds))
         if chat.get("stream") is True:
             return await self._stream(writer, 3, 0)
         usage = _usage()
@@ -86,10 +88,13 @@ class FakeEngine:
             writer, 200, json.dumps({"choices": [{"message": {"content": str(self.port)}}], "usage": usage})
         )
 
-    async def _stream(self, writer: asyncio.StreamWriter, chunks: int, pause_seconds: float) -> None:
+    async def _stream(
+        self, writer: asyncio.StreamWriter, chunks: int, pause_seconds: float, prefill_seconds: float = 0
+    ) -> None:
         head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
         writer.write(head)
         try:
+            await asyncio.sleep(prefill_seconds)
             for number in range(chunks):
                 await _event(writer, {"choices": [{"delta": {"content": f"{number} "}}]})
                 await asyncio.sleep(pause_seconds)

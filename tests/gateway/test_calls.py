@@ -1,15 +1,20 @@
 """What callers get: the right engine, the list of models, streams as they come, an end when they leave."""
 
 import json
+import re
 import time
 from itertools import pairwise
 from pathlib import Path
 
 import httpx
 import pytest
-from fake_engine import INPUT_TOKENS, OUTPUT_TOKENS
-from real_gateway import OTHER, SEARCH, Door, authorization
+from fake_engine import INPUT_TOKENS, OUTPUT_TOKENS, fake_engine
+from local.running import eventually
+from real_gateway import OPEN, OTHER, SEARCH, Door, authorization, gateway, plan_of
 
+from infra.render.gateway import metrics
+
+SEARCH_KEY = "search.k00000001"
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 LOGGED_TRACE = TRACE.replace("4b", "5c")
 
@@ -125,7 +130,7 @@ def test_the_access_log_says_who_called_what_and_no_secret(door: Door) -> None:
     served, refused, unknown = door.gateway.log_of(LOGGED_TRACE, 3)
 
     assert {
-        "key": "search.k00000001",
+        "key": SEARCH_KEY,
         "team": "search",
         "endpoint": "chat",
         "method": "POST",
@@ -148,12 +153,10 @@ def test_the_access_log_says_who_called_what_and_no_secret(door: Door) -> None:
 
 def test_requests_tokens_and_refusals_are_counted_by_endpoint_and_key(door: Door) -> None:
     """Prometheus reads them by the names that `infra.render.gateway.metrics` gives."""
-    from infra.render.gateway import metrics
-
     door.gateway.post(door.gateway.chat("plain", stream=True))
     door.gateway.post(door.gateway.chat("plain", n=0))
     text = door.gateway.metrics()
-    who = 'modelunits_stack="test",modelunits_endpoint="plain",modelunits_key="search.k00000001"'
+    who = f'modelunits_stack="test",modelunits_endpoint="plain",modelunits_key="{SEARCH_KEY}"'
 
     for name in (metrics.INPUT_TOKENS, metrics.OUTPUT_TOKENS):
         assert f"{name}{{{who}}}" in text
@@ -162,6 +165,33 @@ def test_requests_tokens_and_refusals_are_counted_by_endpoint_and_key(door: Door
     assert f"{metrics.DURATION_MS}_bucket{{{who}" in text
     for name in (metrics.REMAINING_RETRIES, metrics.ACTIVE_REQUESTS, metrics.PENDING_REQUESTS):
         assert f'{name}{{modelunits_stack="test"' in text
+
+
+def test_ttft_and_tpot_are_measured_for_each_key(tmp_path: Path) -> None:
+    """A stream's status line is there at once: the first token is what counts. Other answers do not."""
+    with (
+        fake_engine() as engine,
+        gateway(tmp_path, plan_of({"chat": OPEN}), {"chat": engine.port}) as running,
+    ):
+        asks = "prefill 0.3 stream 5 0.1"
+        running.post(running.chat("chat", stream=True, messages=[{"role": "user", "content": asks}]))
+        running.post(running.chat("chat", messages=[{"role": "user", "content": "wait 0.1"}]))
+
+        def of(name: str) -> float:
+            line = rf'^{name}{{[^}}]*_key="{SEARCH_KEY}"}} (\S+)$'
+            return sum(map(float, re.findall(line, running.metrics(), re.MULTILINE)))
+
+        # Envoy adds its threads' histograms up every few seconds.
+        eventually(lambda: of(f"{metrics.DURATION_MS}_count"), 2, 30)
+        ttft, decoding, whole = (
+            of(f"{name}_sum") for name in (metrics.TTFT_MS, metrics.DECODE_MS, metrics.DURATION_MS)
+        )
+
+        assert of(f"{metrics.TTFT_MS}_count") == 1
+        assert ttft >= 300
+        assert decoding >= 400
+        assert ttft + decoding <= whole
+        assert of(metrics.STREAM_TOKENS) == OUTPUT_TOKENS
 
 
 def test_prometheus_and_probes_get_nothing_else_of_the_admin_interface(door: Door) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -98,18 +99,20 @@ def engine_at(port: int = 0) -> Iterator[Engine]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             engine.finish()
             if body.get("stream"):
-                self._send("text/event-stream", "".join(f"data: {event}\n\n" for event in _events()))
+                self._send("text/event-stream", *(f"data: {event}\n\n" for event in _events()))
             else:
                 answer = {"object": "chat.completion", "choices": [_choice("message")], "usage": _usage()}
                 self._send("application/json", json.dumps(answer))
 
-        def _send(self, kind: str, text: str) -> None:
-            content = text.encode()
+        def _send(self, kind: str, *parts: str) -> None:
+            content = [part.encode() for part in parts]
             self.send_response(200)
             self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Content-Length", str(sum(map(len, content))))
             self.end_headers()
-            self.wfile.write(content)
+            for part in content:
+                self.wfile.write(part)
+                time.sleep(TPOT_SECONDS)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by the standard library
             pass

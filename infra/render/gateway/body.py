@@ -28,6 +28,9 @@ _TOKENS = (
 )
 """Fields of `usage`, and under which name Envoy keeps them."""
 
+STREAM_TOKENS = "stream_tokens"
+"""Those of `completion_tokens` that came as a stream."""
+
 _BUFFER = "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer"
 _JSON_TO_METADATA = "type.googleapis.com/envoy.extensions.filters.http.json_to_metadata.v3.JsonToMetadata"
 _SSE_TO_METADATA = "type.googleapis.com/envoy.extensions.filters.http.sse_to_metadata.v3.SseToMetadata"
@@ -80,7 +83,10 @@ def stream_filter() -> JsonObject:
                     "name": "json",
                     "typed_config": {
                         "@type": _JSON_PARSER,
-                        "rules": [{"rule": _tokens_rule(field, key)} for field, key in _TOKENS],
+                        "rules": [
+                            {"rule": _tokens_rule(field, key)}
+                            for field, key in (*_TOKENS, ("completion_tokens", STREAM_TOKENS))
+                        ],
                     },
                 },
             },

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from infra.plan.model import Plan
 from infra.render.gateway import errors, metrics, moderation
 from infra.render.gateway.answers import BY_A_ROUTE, replaced_when, status_is
-from infra.render.gateway.body import NAMESPACE
+from infra.render.gateway.body import NAMESPACE, STREAM_TOKENS
 from infra.render.gateway.limits import KEY
 from infra.render.gateway.place import Place
 from infra.render.manifest import Json, JsonObject
@@ -23,6 +23,11 @@ _KEY = f"%DYNAMIC_METADATA({NAMESPACE}:{KEY})%"
 LONGEST_PATH = 200
 LONGEST_TRACE = 55
 """Characters of a `traceparent` (W3C Trace Context, version 00)."""
+
+_FIRST_BYTE = "COMMON_DURATION(DS_RX_BEG:US_RX_BODY_BEG:ms)"
+"""Of the answer's body: a stream's status line leaves the engine before its first token."""
+
+_DECODING = "COMMON_DURATION(US_RX_BODY_BEG:US_RX_END:ms)"
 
 LINE: JsonObject = {
     "time": "%START_TIME%",
@@ -45,7 +50,7 @@ LINE: JsonObject = {
     "bytes_in": "%BYTES_RECEIVED%",
     "bytes_out": "%BYTES_SENT%",
     "tries": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
-    "first_byte_ms": "%RESPONSE_DURATION%",
+    "first_byte_ms": f"%{_FIRST_BYTE}%",
     "duration_ms": "%DURATION%",
 }
 """The fields of a line of the access log."""
@@ -60,6 +65,7 @@ def access_logs(plan: Plan, place: Place) -> Iterable[JsonObject]:
     count = _Counting(stack=plan.stack)
     yield count.requests()
     yield {**count.answered(), "filter": _kept("input_tokens")}
+    yield {**count.streamed(), "filter": _kept(STREAM_TOKENS)}
     yield count.refused(f"%METADATA(ROUTE:{NAMESPACE}:refusal)%", BY_A_ROUTE)
     for error, when in (*replaced_when(), (errors.CONTENT_REFUSED, _verdict("input"))):
         yield count.refused(error.code, when)
@@ -88,16 +94,21 @@ class _Counting:
 
     def answered(self) -> JsonObject:
         """Return the logger of what engines answered: tokens and time."""
-        tokens: list[JsonObject] = [
-            {"stat": self._stat(name), "value_format": f"%DYNAMIC_METADATA({NAMESPACE}:{name})%"}
-            for name in ("input_tokens", "output_tokens")
-        ]
-        took: JsonObject = {
-            "stat": self._stat("duration_ms"),
-            "unit": "Milliseconds",
-            "value_format": "%DURATION%",
-        }
-        return self.stats(counters=tokens, histograms=[took])
+        tokens = [self.tokens(name) for name in ("input_tokens", "output_tokens")]
+        return self.stats(counters=tokens, histograms=[self.time("duration_ms", "DURATION")])
+
+    def streamed(self) -> JsonObject:
+        """Return the logger of streams: how soon they began, and how long their tokens took."""
+        times = [self.time("ttft_ms", _FIRST_BYTE), self.time("decode_ms", _DECODING)]
+        return self.stats(counters=[self.tokens(STREAM_TOKENS)], histograms=times)
+
+    def tokens(self, name: str) -> JsonObject:
+        """Return a count of tokens, by what Envoy keeps of an answer."""
+        return {"stat": self._stat(name), "value_format": f"%DYNAMIC_METADATA({NAMESPACE}:{name})%"}
+
+    def time(self, name: str, measured: str) -> JsonObject:
+        """Return a histogram of a time that Envoy measures."""
+        return {"stat": self._stat(name), "unit": "Milliseconds", "value_format": f"%{measured}%"}
 
     def counter(self, name: str, tag: JsonObject) -> JsonObject:
         """Return a count of requests."""

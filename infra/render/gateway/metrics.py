@@ -27,9 +27,19 @@ OUTPUT_TOKENS = "envoy_modelunits_output_tokens"
 """Counters, by endpoint and key: tokens as engines counted them, streams included."""
 
 DURATION_MS = "envoy_modelunits_duration_ms"
-"""Histogram, by endpoint and key: from a request's first byte in to its answer's last byte out.
+"""Histogram, by endpoint and key: from a request's first byte in to its answer's last byte out."""
 
-There is none of first tokens: a stream's status line leaves the engine before them, so vLLM's own is asked.
+TTFT_MS = "envoy_modelunits_ttft_ms"
+"""Histogram, by endpoint and key, of streams: from a request's first byte in to the first byte of its
+answer's body, with all that it waited for: limits, moderation, a cold start."""
+
+DECODE_MS = "envoy_modelunits_decode_ms"
+"""Histogram, by endpoint and key, of streams: from the first byte of the body to the last from the engine."""
+
+STREAM_TOKENS = "envoy_modelunits_stream_tokens"
+"""Counter, by endpoint and key: output tokens of streams.
+
+TPOT is the time of decoding divided by these less the first of each stream.
 """
 
 LAST_REQUEST = "envoy_modelunits_last_request_seconds"

@@ -5,8 +5,9 @@ import json
 from infra.plan.model import GatewayPlan, Plan
 from infra.render.gateway_common import gateway_object
 from infra.render.manifest import Manifest
+from infra.render.observability.choices import ENDPOINT_CHOICE, STACK_CHOICE
 from infra.render.observability.panels import Choice, dashboard_json
-from infra.render.observability.rows import ENDPOINT_CHOICE, STACK_CHOICE, rows
+from infra.render.observability.rows import rows
 
 FINDS = {"grafana_dashboard": "1"}
 """The label that kube-prometheus-stack's Grafana looks for, in every namespace."""

@@ -2,6 +2,8 @@
 
 from infra.render.gateway import metrics
 from infra.render.gateway.errors import MODERATION_UNAVAILABLE
+from infra.render.observability.by_key import by_key
+from infra.render.observability.choices import CHOSEN, STACK, WINDOW
 from infra.render.observability.expressions import (
     HELD,
     KV_CACHE_USE,
@@ -18,33 +20,23 @@ from infra.render.observability.expressions import (
     total,
 )
 from infra.render.observability.panels import Panel, Query, Row
-from infra.render.queries import ENDPOINT_LABEL, ROLE_LABEL, RUNNING, STACK_LABEL, WAITING
+from infra.render.queries import ENDPOINT_LABEL, ROLE_LABEL, RUNNING, WAITING
 
-STACK_CHOICE = "stack"
-ENDPOINT_CHOICE = "endpoint"
-
-WINDOW = "$__rate_interval"
-"""Grafana's own: four scrapes at least, more where the graph is coarser."""
-
-_STACK = f'{STACK_LABEL}="${STACK_CHOICE}"'
-_CHOSEN = f'{_STACK},{ENDPOINT_LABEL}=~"${ENDPOINT_CHOICE}"'
 _BY_ENDPOINT = (ENDPOINT_LABEL,)
 _BY_ROLE = (ENDPOINT_LABEL, ROLE_LABEL)
-_BY_KEY = (metrics.KEY_LABEL,)
 
 _ENDPOINT = f"{{{{{ENDPOINT_LABEL}}}}}"
 _ROLE = f"{_ENDPOINT} {{{{{ROLE_LABEL}}}}}"
-_KEY = f"{{{{{metrics.KEY_LABEL}}}}}"
 
 
 def rows() -> tuple[Row, ...]:
     """Return every row, from what callers see to what the gateway is made of."""
-    return (_callers(), _promises(), _engines(), _gateway())
+    return (_callers(), by_key(), _promises(), _engines(), _gateway())
 
 
 def _callers() -> Row:
-    answers = per_second(metrics.REQUESTS, _CHOSEN, WINDOW, (ENDPOINT_LABEL, metrics.STATUS_LABEL))
-    refusals = per_second(metrics.REFUSALS, _CHOSEN, WINDOW, (ENDPOINT_LABEL, metrics.REASON_LABEL))
+    answers = per_second(metrics.REQUESTS, CHOSEN, WINDOW, (ENDPOINT_LABEL, metrics.STATUS_LABEL))
+    refusals = per_second(metrics.REFUSALS, CHOSEN, WINDOW, (ENDPOINT_LABEL, metrics.REASON_LABEL))
     return Row(
         title="Callers",
         panels=(
@@ -70,24 +62,6 @@ def _callers() -> Row:
                 ),
             ),
             Panel(
-                title="Requests by key",
-                says="Key '-': no valid key came.",
-                unit="reqps",
-                queries=(
-                    Query(expression=per_second(metrics.REQUESTS, _CHOSEN, WINDOW, _BY_KEY), legend=_KEY),
-                ),
-            ),
-            Panel(
-                title="Tokens by key",
-                says="Tokens out, by key.",
-                unit="short",
-                queries=(
-                    Query(
-                        expression=per_second(metrics.OUTPUT_TOKENS, _CHOSEN, WINDOW, _BY_KEY), legend=_KEY
-                    ),
-                ),
-            ),
-            Panel(
                 title="Whole answers",
                 says="From a request's first byte in to its answer's last byte out.",
                 unit="ms",
@@ -109,7 +83,7 @@ def _promises() -> Row:
                 unit="s",
                 queries=(
                     Query(
-                        expression=quantile(0.95, WAITS_IN_ENGINE, _CHOSEN, WINDOW, _BY_ROLE),
+                        expression=quantile(0.95, WAITS_IN_ENGINE, CHOSEN, WINDOW, _BY_ROLE),
                         legend=f"{_ROLE} p95",
                     ),
                 ),
@@ -121,7 +95,7 @@ def _promises() -> Row:
 def _promise(title: str, what: str, histogram: str, promise: str) -> Panel:
     shares = tuple(
         Query(
-            expression=quantile(share, histogram, _CHOSEN, WINDOW, _BY_ROLE),
+            expression=quantile(share, histogram, CHOSEN, WINDOW, _BY_ROLE),
             legend=f"{_ROLE} p{share * 100:g}",
         )
         for share in (0.5, 0.95, 0.99)
@@ -132,15 +106,15 @@ def _promise(title: str, what: str, histogram: str, promise: str) -> Panel:
         "apart, means of both add up.",
         unit="s",
         queries=(
-            Query(expression=total(promise, _CHOSEN, _BY_ENDPOINT), legend=f"{_ENDPOINT} promise"),
-            Query(expression=mean_through_roles(histogram, _CHOSEN, WINDOW), legend=f"{_ENDPOINT} mean"),
+            Query(expression=total(promise, CHOSEN, _BY_ENDPOINT), legend=f"{_ENDPOINT} promise"),
+            Query(expression=mean_through_roles(histogram, CHOSEN, WINDOW), legend=f"{_ENDPOINT} mean"),
             *shares,
         ),
     )
 
 
 def _engines() -> Row:
-    cache = f"max by ({ENDPOINT_LABEL}, {ROLE_LABEL}) ({KV_CACHE_USE}{{{_CHOSEN}}})"
+    cache = f"max by ({ENDPOINT_LABEL}, {ROLE_LABEL}) ({KV_CACHE_USE}{{{CHOSEN}}})"
     return Row(
         title="Engines",
         panels=(
@@ -148,7 +122,7 @@ def _engines() -> Row:
                 title="Running",
                 says="Requests in model execution batches.",
                 unit="short",
-                queries=(Query(expression=total(RUNNING, _CHOSEN, _BY_ROLE), legend=_ROLE),),
+                queries=(Query(expression=total(RUNNING, CHOSEN, _BY_ROLE), legend=_ROLE),),
             ),
             Panel(
                 title="Waiting",
@@ -156,13 +130,13 @@ def _engines() -> Row:
                 "while no engine takes them. Where the gateway's are over the bound, callers get 429.",
                 unit="short",
                 queries=(
-                    Query(expression=total(WAITING, _CHOSEN, _BY_ENDPOINT), legend=f"{_ENDPOINT} in engines"),
+                    Query(expression=total(WAITING, CHOSEN, _BY_ENDPOINT), legend=f"{_ENDPOINT} in engines"),
                     Query(
-                        expression=total(metrics.PENDING_REQUESTS, _CHOSEN, _BY_ENDPOINT),
+                        expression=total(metrics.PENDING_REQUESTS, CHOSEN, _BY_ENDPOINT),
                         legend=f"{_ENDPOINT} for a connection",
                     ),
-                    Query(expression=total(HELD, _CHOSEN, _BY_ENDPOINT), legend=f"{_ENDPOINT} held"),
-                    Query(expression=total(QUEUE_BOUND, _CHOSEN, _BY_ENDPOINT), legend=f"{_ENDPOINT} bound"),
+                    Query(expression=total(HELD, CHOSEN, _BY_ENDPOINT), legend=f"{_ENDPOINT} held"),
+                    Query(expression=total(QUEUE_BOUND, CHOSEN, _BY_ENDPOINT), legend=f"{_ENDPOINT} bound"),
                 ),
             ),
             Panel(
@@ -183,9 +157,9 @@ def _engines() -> Row:
 
 def _gateway() -> Row:
     per_answer = (
-        f"({per_second(f'{metrics.DURATION_MS}_sum', _CHOSEN, WINDOW, _BY_ENDPOINT)}"
-        f" - {per_second(f'{metrics.UPSTREAM_MS}_sum', _CHOSEN, WINDOW, _BY_ENDPOINT)})"
-        f" / {per_second(f'{metrics.UPSTREAM_MS}_count', _CHOSEN, WINDOW, _BY_ENDPOINT)}"
+        f"({per_second(f'{metrics.DURATION_MS}_sum', CHOSEN, WINDOW, _BY_ENDPOINT)}"
+        f" - {per_second(f'{metrics.UPSTREAM_MS}_sum', CHOSEN, WINDOW, _BY_ENDPOINT)})"
+        f" / {per_second(f'{metrics.UPSTREAM_MS}_count', CHOSEN, WINDOW, _BY_ENDPOINT)}"
     )
     return Row(
         title="Gateway",
@@ -206,7 +180,7 @@ def _gateway() -> Row:
                     Query(
                         expression=per_second(
                             metrics.REFUSALS,
-                            f'{_CHOSEN},{metrics.REASON_LABEL}="{MODERATION_UNAVAILABLE.code}"',
+                            f'{CHOSEN},{metrics.REASON_LABEL}="{MODERATION_UNAVAILABLE.code}"',
                             WINDOW,
                             _BY_ENDPOINT,
                         ),
@@ -219,8 +193,8 @@ def _gateway() -> Row:
                 says="Gateways that are live, and connections of callers and to engines.",
                 unit="short",
                 queries=(
-                    Query(expression=f"sum({metrics.LIVE}{{{_STACK}}})", legend="gateways"),
-                    Query(expression=f"sum({metrics.CONNECTIONS}{{{_STACK}}})", legend="connections"),
+                    Query(expression=f"sum({metrics.LIVE}{{{STACK}}})", legend="gateways"),
+                    Query(expression=f"sum({metrics.CONNECTIONS}{{{STACK}}})", legend="connections"),
                 ),
             ),
         ),
@@ -228,11 +202,11 @@ def _gateway() -> Row:
 
 
 def _rate(series: str, legend: str) -> Query:
-    return Query(expression=per_second(series, _CHOSEN, WINDOW, _BY_ENDPOINT), legend=legend)
+    return Query(expression=per_second(series, CHOSEN, WINDOW, _BY_ENDPOINT), legend=legend)
 
 
 def _quantile(share: float, histogram: str) -> Query:
     return Query(
-        expression=quantile(share, histogram, _CHOSEN, WINDOW, _BY_ENDPOINT),
+        expression=quantile(share, histogram, CHOSEN, WINDOW, _BY_ENDPOINT),
         legend=f"{_ENDPOINT} p{share * 100:g}",
     )
