@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fake_engine import fake_engine
-from local.running import eventually
+from local.running import eventually, wait_for_minute_with
 from real_gateway import LOCAL, OPEN, OTHER, SEARCH_TOO, gateway, plan_of
 
 from infra.local import health, ports
@@ -51,11 +50,6 @@ def _counting(folder: Path, plan: Plan) -> Iterator[Listening]:
         yield listening
 
 
-def _new_minute() -> None:
-    while time.time() % 60 > 50:
-        time.sleep(0.5)
-
-
 def test_what_is_refused_to_one_key_is_not_taken_from_the_others(tmp_path: Path) -> None:
     """A key that goes on after its own limit would else use up the endpoint's minute for its whole team."""
     limits = {"requests_per_minute": 20, "per_key": {"requests_per_minute": 5}}
@@ -65,7 +59,7 @@ def test_what_is_refused_to_one_key_is_not_taken_from_the_others(tmp_path: Path)
         _counting(tmp_path / "limits", plan) as at,
         gateway(tmp_path, plan, {"chat": engine.port}, ratelimit=at.ratelimit) as running,
     ):
-        _new_minute()
+        wait_for_minute_with(10)
         greedy = [running.post(running.chat("chat")).status_code for _ in range(40)]
         modest = [running.post(running.chat("chat"), key=SEARCH_TOO).status_code for _ in range(5)]
         stranger = running.post(running.chat("chat"), key=OTHER).status_code
@@ -88,7 +82,7 @@ def test_what_a_keys_concurrency_refuses_is_not_counted_per_minute(tmp_path: Pat
         ) as running,
         ThreadPoolExecutor() as pool,
     ):
-        _new_minute()
+        wait_for_minute_with(10)
         slow = [{"role": "user", "content": "wait 3"}]
         first = pool.submit(running.post, running.chat("chat", messages=slow))
         eventually(lambda: engine.running, 1, 5)

@@ -52,6 +52,12 @@ class LocalCluster:
         local_cluster.set_series(self.folders, endpoint, metric, value)
 
 
+def wait_for_minute_with(seconds_left: float) -> None:
+    """Wait until the minute that goes on has so many seconds left: limits count whole minutes."""
+    while 60 - time.time() % 60 < seconds_left:
+        time.sleep(0.5)
+
+
 def eventually(
     what: Callable[[], object], expected: object, patience_seconds: float = PATIENCE_SECONDS
 ) -> None:

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from local.running import wait_for_minute_with
 from served import First, Served, eventually
 
 from infra.local.progress import Progress
@@ -19,12 +20,6 @@ LONG = 3000
 
 Z_ALONE = {str(vocabulary()["z"]): 100}
 """The tiny model then says nothing else; the stack's moderation refuses six in a row."""
-
-
-def _new_minute() -> None:
-    """Wait until a minute has time for a test of limits per minute."""
-    while time.time() % 60 > 35:
-        time.sleep(0.5)
 
 
 def test_the_first_request_is_held_and_answered_when_the_engine_is_up(
@@ -49,7 +44,7 @@ def test_a_prefill_decode_pair_answers_as_one_engine_does(served: Served) -> Non
 def test_requests_per_minute_are_counted_for_each_key(served: Served) -> None:
     """The ninth of a minute is told when to come back; another key is not concerned."""
     with served.own_key("search") as key, served.own_key("search") as other:
-        _new_minute()
+        wait_for_minute_with(25)
         answers = [served.chat("pair", key, max_tokens=1) for _ in range(9)]
         assert [*[200] * 8, 429] == [answer.status_code for answer in answers]
         assert answers[-1].headers["retry-after"] == "60"
@@ -60,7 +55,7 @@ def test_requests_per_minute_are_counted_for_each_key(served: Served) -> None:
 def test_tokens_per_minute_are_counted_as_used_in_streams_too(served: Served) -> None:
     """A stream that its caller did not ask the usage of uses up the minute all the same."""
     with served.own_key("search") as key:
-        _new_minute()
+        wait_for_minute_with(25)
         with served.stream("pair", key, max_tokens=450, ignore_eos=True) as answer:
             assert answer.read().endswith(b"data: [DONE]\n\n")
         # Envoy reports a stream's tokens when it has ended
@@ -70,7 +65,7 @@ def test_tokens_per_minute_are_counted_as_used_in_streams_too(served: Served) ->
 def test_concurrency_is_counted_for_each_key(served: Served) -> None:
     """While two streams run the third request is told to come back, and another key is not concerned."""
     with served.own_key("search") as key, served.own_key("search") as other:
-        _new_minute()
+        wait_for_minute_with(25)
         with (
             served.stream("pair", key, max_tokens=LONG, ignore_eos=True),
             served.stream("pair", key, max_tokens=LONG, ignore_eos=True),
