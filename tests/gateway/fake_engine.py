@@ -12,6 +12,12 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 INPUT_TOKENS, OUTPUT_TOKENS = 7, 5
+PARTED = (
+    {"choices": [{"delta": {"content": 'é "choices":[] "usage":{} \n\n'}}], "usage": {"prompt_tokens": 7}},
+    {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}},
+)
+"""A stream whose text looks like the event without choices that follows it."""
+
 LARGEST_BODY_BYTES = 64 << 20
 
 
@@ -79,6 +85,10 @@ class FakeEngine:
                 raise ConnectionResetError
             case ["stream", chunks, pause_seconds]:
                 return await self._stream(writer, int(chunks), float(pause_seconds))
+            case ["flood"]:
+                return await self._stream(writer, 10**9, 0, words="word " * 400)
+            case ["parts", size]:
+                return await self._parts(writer, int(size))
             case ["prefill", seconds, "stream", chunks, pause_seconds]:
                 return await self._stream(writer, int(chunks), float(pause_seconds), float(seconds))
         if chat.get("stream") is True:
@@ -89,20 +99,38 @@ class FakeEngine:
         )
 
     async def _stream(
-        self, writer: asyncio.StreamWriter, chunks: int, pause_seconds: float, prefill_seconds: float = 0
+        self,
+        writer: asyncio.StreamWriter,
+        chunks: int,
+        pause_seconds: float,
+        prefill_seconds: float = 0,
+        words: str = "",
     ) -> None:
         head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
         writer.write(head)
         try:
             await asyncio.sleep(prefill_seconds)
             for number in range(chunks):
-                await _event(writer, {"choices": [{"delta": {"content": f"{number} "}}]})
+                await _event(writer, {"choices": [{"delta": {"content": f"{number} {words}"}}]})
                 await asyncio.sleep(pause_seconds)
             await _event(writer, {"choices": [], "usage": _usage()})
         except ConnectionError:
             self.aborted += 1
             raise
         writer.write(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
+        await writer.drain()
+
+    async def _parts(self, writer: asyncio.StreamWriter, size: int) -> None:
+        """Stream events cut into parts of a size, wherever that is."""
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n"
+        writer.write(head + b"transfer-encoding: chunked\r\n\r\n")
+        text = "".join(f"data: {event}\n\n" for event in (*map(json.dumps, PARTED), "[DONE]")).encode()
+        for start in range(0, len(text), size):
+            part = text[start : start + size]
+            writer.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.001)
+        writer.write(b"0\r\n\r\n")
         await writer.drain()
 
 

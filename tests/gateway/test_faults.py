@@ -17,6 +17,7 @@ import httpx
 import pytest
 from fake_engine import fake_engine
 from local.running import eventually
+from moderation.moderators import program as moderator
 from raw import burst, chat_request, status_of
 from real_gateway import (
     CHAT,
@@ -40,6 +41,11 @@ from infra.render.gateway import bootstrap
 REVOKED_WITHIN_SECONDS = 2
 OPEN_FILES = 16_384
 LIMITED = {**OPEN, "limits": {"requests_per_minute": 1, "tokens_per_minute": 1}}
+
+
+def _peak_kib(running: Gateway) -> int:
+    (kib,) = re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{running.process.pid}/status").read_text())
+    return int(kib)
 
 
 @contextlib.contextmanager
@@ -281,6 +287,46 @@ def test_slow_readers_and_writers_hold_nobody_up(tmp_path: Path) -> None:
             assert running.post(running.chat("chat"), timeout=10).status_code == 200
 
 
+def test_the_last_of_an_answer_waits_for_a_reader_who_pauses(tmp_path: Path) -> None:
+    """Also where the connection ends with the answer."""
+    with (
+        fake_engine() as engine,
+        gateway(tmp_path, plan_of({"chat": OPEN}), {"chat": engine.port}) as running,
+        socket.create_connection((LOCAL, running.place.listen.port)) as caller,
+    ):
+        asks = running.chat("chat", messages=[{"role": "user", "content": "say 8000000"}])
+        caller.sendall(chat_request(json.dumps(asks).encode(), key=SEARCH.secret))
+        time.sleep(3)
+        answer = b"".join(iter(lambda: caller.recv(1 << 20), b""))
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"connection: close" in head
+    assert len(json.loads(body)["text"]) == 8_000_000
+
+
+@pytest.mark.slow
+def test_moderated_streams_that_nobody_reads_take_little_memory(tmp_path: Path) -> None:
+    """What waits for its caller waits in the engine."""
+    plan = plan_of({"chat": {**OPEN, "moderation": {}}})
+    with (
+        fake_engine() as engine,
+        moderator(tmp_path, "moderator", {"words": ["forbidden"], "patterns": []}) as judging,
+        gateway(tmp_path, plan, {"chat": engine.port}, moderator=judging.port) as running,
+        contextlib.ExitStack() as callers,
+    ):
+        eventually(lambda: running.post(running.chat("chat")).status_code, 200, 20)
+        floods = running.chat("chat", stream=True, messages=[{"role": "user", "content": "flood"}])
+        before_kib = _peak_kib(running)
+        for _ in range(8):
+            caller = callers.enter_context(socket.create_connection((LOCAL, running.place.listen.port)))
+            caller.sendall(chat_request(json.dumps(floods).encode(), key=SEARCH.secret))
+        time.sleep(30)
+
+        assert engine.running == 8
+        assert running.post(running.chat("chat"), timeout=10).status_code == 200
+        assert _peak_kib(running) - before_kib < 8 * (10 << 10)
+
+
 UPLOADS = 150
 UPLOAD = b" " * ((8 << 20) - 1)
 """The largest body, but for its last byte: a gateway must hold it and wait."""
@@ -329,11 +375,12 @@ def test_uploads_that_never_end_do_not_use_up_the_memory(
                 sent.result()
             while (refused := running.post(running.chat("chat"))).status_code == 200:
                 upload(running, ends)
-            status = Path(f"/proc/{running.process.pid}/status").read_text()
+            ready = httpx.get(f"http://{LOCAL}:{running.place.metrics.port}/ready").status_code
+            peak_kib = _peak_kib(running)
 
         eventually(lambda: running.post(running.chat("chat")).status_code, 200, 20)
     assert refused.status_code == 503
     assert refused.json()["error"]["code"] == "gateway_overloaded"
     assert refused.headers["retry-after"]
-    (peak_kib,) = re.findall(r"VmHWM:\s+(\d+) kB", status)
-    assert int(peak_kib) < 450 << 10, peak_kib
+    assert ready == 200
+    assert peak_kib < 450 << 10, peak_kib

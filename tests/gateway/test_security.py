@@ -192,7 +192,7 @@ MESSAGES = {
     "chunks within gzip": ((b"Transfer-Encoding: gzip, chunked",), BAD),
     "two content types": ((b"Content-Type: text/plain",), NOT_JSON),
     "a name with an underscore": ((b"x_modelunits_key: other.k00000003",), BAD),
-    "70 KB": ((b"A: " + b"a" * 70_000,), HEADERS),
+    "17 KiB": ((b"A: " + b"a" * (17 << 10),), HEADERS),
     "200 headers": (tuple(b"a%d: b" % number for number in range(200)), HEADERS),
     "an upgrade": ((b"Upgrade: websocket", b"Connection: upgrade"), VERSION),
     "two keys": ((b"Authorization: Bearer " + OTHER.secret.encode(),), NO_KEY),

@@ -12,8 +12,8 @@ BOOTSTRAP_FILE = "bootstrap.json"
 LISTENERS_FILE = "listeners.json"
 CLUSTERS_FILE = "clusters.json"
 
-MOST_CONNECTIONS = 50_000
-"""Of callers: 10,000 idle ones leave room."""
+MOST_CONNECTIONS = 20_000
+"""Of callers: 10,000 idle ones leave room, and the headers of all of them fit into a quarter of the heap."""
 
 MEMORY_BYTES = 2 << 30
 """Of a gateway; bodies are held whole, those of requests that wait too."""

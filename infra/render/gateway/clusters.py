@@ -22,6 +22,10 @@ REFRESH_SECONDS = 5
 BUFFER_BYTES = 1 << 20
 """Of an answer that its caller reads slowly; then the engine waits."""
 
+WINDOW_BYTES = 256 << 10
+"""Of a call of one of our programs: what it may send before Envoy has passed it on. Envoy's own is 16 MiB,
+which a stream whose caller does not read would fill."""
+
 _OPTIONS = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
@@ -58,7 +62,8 @@ def _endpoint(endpoint: EndpointPlan, place: Place) -> JsonObject:
 def _helper(name: str, address: Address, **http2: int) -> JsonObject:
     # Envoy gives up a connection on which it ends more than 1,000 calls at once, with all other calls on it.
     frames = dict.fromkeys(("max_outbound_frames", "max_outbound_control_frames"), UNLIMITED)
-    return _cluster(name, address, _protocol({"http2_protocol_options": {**frames, **http2}}), _unlimited())
+    options: JsonObject = {**frames, "initial_stream_window_size": WINDOW_BYTES, **http2}
+    return _cluster(name, address, _protocol({"http2_protocol_options": options}), _unlimited())
 
 
 def _limiter(address: Address) -> JsonObject:

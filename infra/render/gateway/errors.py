@@ -61,8 +61,8 @@ INVALID_BODY = CallerError(
     status=400,
     type=INVALID,
     code="invalid_json",
-    message="The body has to be one JSON object in UTF-8, uncompressed, under the header 'Content-Type: "
-    "application/json'.",
+    message="The body has to be one JSON object in UTF-8, uncompressed, with no name twice in an object and "
+    "at most 100 levels, under the header 'Content-Type: application/json'.",
 )
 MISSING_MODEL = CallerError(
     status=400,
@@ -143,8 +143,8 @@ UNREADABLE_REQUEST = CallerError(
     status=422,
     type=INVALID,
     code="unreadable_request",
-    message="The endpoint does not understand the body: leave out what is null, and give messages and tools "
-    "every field that OpenAI's API asks for.",
+    message="The endpoint does not understand the body: leave out what is null, give messages and tools "
+    "every field that OpenAI's API asks for, and send no numbers that are too large.",
 )
 REQUEST_TIMEOUT = CallerError(
     status=408,

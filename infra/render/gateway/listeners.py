@@ -13,6 +13,7 @@ from infra.render.gateway.logs import access_logs
 from infra.render.gateway.moderation import ext_proc_filter
 from infra.render.gateway.place import Address, Place
 from infra.render.gateway.routes import ROUTES_NAME
+from infra.render.gateway.usage import usage_filter
 from infra.render.manifest import Json, JsonObject
 
 CALLERS = "callers"
@@ -22,11 +23,17 @@ CERTIFICATE_FILE = "certificate.json"
 CERTIFICATE = "modelunits.certificate"
 
 HEADERS_SECONDS = 10
+HEADERS_KIB = 16
+"""Of a request that may have no key: at Envoy's own bound, 60, 20,000 connections would fill a gateway."""
+
 BODY_SECONDS = 300
 """How long a caller may take to send a request: 8 MiB at 30 KB/s."""
 
 FLUSH_SECONDS = 300
 """How long a caller may not read at all once the engine has finished."""
+
+CLOSE_SECONDS = 10
+"""How long a caller whose connection is to end may not read the last of an answer."""
 
 IDLE_CONNECTION_SECONDS = 600
 STREAMS_PER_CONNECTION = 1000
@@ -65,6 +72,8 @@ def listeners(plan: Plan, place: Place) -> Iterable[JsonObject]:
         "@type": _LISTENER,
         "name": METRICS,
         "address": address_of(place.metrics),
+        # What fills a gateway may be held for an endpoint that wakes only when these are read.
+        "bypass_overload_manager": True,
         "filter_chains": [{"filters": [{"name": "http", "typed_config": _metrics()}]}],
     }
 
@@ -111,9 +120,11 @@ def _callers(plan: Plan, place: Place) -> JsonObject:
         "path_with_escaped_slashes_action": "REJECT_REQUEST",
         "use_remote_address": True,
         "skip_xff_append": True,
+        "max_request_headers_kb": HEADERS_KIB,
         "request_headers_timeout": f"{HEADERS_SECONDS}s",
         "request_timeout": f"{BODY_SECONDS}s",
         "stream_idle_timeout": f"{FLUSH_SECONDS}s",
+        "delayed_close_timeout": f"{CLOSE_SECONDS}s",
         "common_http_protocol_options": {
             "idle_timeout": f"{IDLE_CONNECTION_SECONDS}s",
             "headers_with_underscores_action": "REJECT_REQUEST",
@@ -148,6 +159,7 @@ def _filters(plan: Plan, place: Place) -> Iterable[JsonObject]:
     yield _client()
     yield whole_body_filter()
     yield body_filter()
+    yield usage_filter(NAMESPACE)
     # What a key's concurrency refuses must not count against limits per minute.
     if place.concurrency is not None:
         yield concurrency_filter()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from infra.render.gateway.errors import INVALID, CallerError
+from infra.render.gateway.usage import ASKED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,10 +208,11 @@ def _fields() -> Iterable[Field]:
     for name in ("kv_transfer_params", "ec_transfer_params", "vllm_xargs", "response_format", "tool_choice"):
         yield from _any(name, name)
     yield Field(path=("response_format", "type"), key="response_format.type")
+    yield Field(path=("stream_options", "include_usage"), key=ASKED)
     yield from _any("structured_outputs", "structured_outputs")
     yield Field(path=("guided_json",), key="guided_json", kind="object")
     yield from (Field(path=(name,), key=name) for name in _GUIDED)
 
 
 FIELDS = tuple(_fields())
-"""What the gateway reads of a body. Each costs every request a look-up: only what refusals need."""
+"""What the gateway reads of a body. Each costs every request a look-up: only what somebody needs."""

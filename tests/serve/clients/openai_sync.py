@@ -13,9 +13,13 @@ assert answer.usage.completion_tokens == 8
 pieces = list(
     client.chat.completions.create(model=MODEL, messages=HELLO, max_tokens=8, temperature=0, stream=True)
 )
-streamed = "".join(piece.choices[0].delta.content or "" for piece in pieces if piece.choices)
+streamed = "".join(piece.choices[0].delta.content or "" for piece in pieces)
 assert streamed == answer.choices[0].message.content
-assert pieces[-1].usage.completion_tokens == 8
+
+*_, last = client.chat.completions.create(
+    model=MODEL, messages=HELLO, max_tokens=8, stream=True, stream_options={"include_usage": True}
+)
+assert (last.choices, last.usage.completion_tokens) == ([], 8)
 
 try:
     client.chat.completions.create(model=MODEL, messages=HELLO, response_format={"type": "json_object"})
