@@ -83,8 +83,15 @@ def _unknown(
 def _unknown_model(written: Written[Endpoint], base: str, catalog: Catalog) -> Iterator[Problem]:
     if base not in catalog.models:
         path = ("model", "base") if isinstance(written.value.model, FineTune) else ("model",)
-        message = f"{'.'.join(path)}: no model {base} in the catalog; {allowed(catalog.models, base)}"
+        meant = _in_catalog(base, catalog)
+        message = f"{'.'.join(path)}: no model {base} in the catalog; {allowed(catalog.models, meant)}"
         yield written.source.problem(path, message, "unknown-model")
+
+
+def _in_catalog(name: str, catalog: Catalog) -> str:
+    """Return what the catalog may call a model that is called otherwise elsewhere, as on Hugging Face."""
+    there = {model.hf_id.casefold(): known for known, model in catalog.models.items()}
+    return there.get(name.casefold(), name.rpartition("/")[2].casefold())
 
 
 def _machine_problems(

@@ -89,6 +89,8 @@ FrozenMap = Annotated[Mapping[K, V], AfterValidator(_freeze), WrapSerializer(_th
 
 NAME = r"^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$"
 CATALOG_NAME = r"^[a-z0-9]([-.a-z0-9]{0,61}[a-z0-9])?$"
+MODEL_NAME = r"^[A-Za-z0-9][-A-Za-z0-9_./]{0,95}$"
+"""Wider than the catalog's names: who writes a model's name on Hugging Face is told the catalog's."""
 EXTENDS_TARGET = rf"^{NAME[1:-1]}/{NAME[1:-1]}$"
 _HF_NAME = r"[A-Za-z0-9_][-A-Za-z0-9_.]{0,95}"
 _CLAIM = r"[a-z0-9]([-a-z0-9]{0,55}[a-z0-9])?"
@@ -113,6 +115,7 @@ HOST = rf"^{_HOST_LABEL}(\.{_HOST_LABEL})+$"
 PATTERN_WORDS = {
     NAME: "must be 1 to 30 lower-case letters, digits or hyphens, a letter first and no hyphen last",
     CATALOG_NAME: "must be 1 to 63 lower-case letters, digits, dots or hyphens, the last two only inside",
+    MODEL_NAME: "must be a name of the catalog, such as qwen3-32b",
     EXTENDS_TARGET: "must be <stack>/<endpoint>, such as dev/chat",
     WEIGHTS: "must be hf://<owner>/<name>[@<revision>], s3://<bucket>/<prefix> or pvc://<claim>/<path>",
     URL: "must be an http:// or https:// address without spaces, user name and password",
@@ -127,7 +130,10 @@ Name = Annotated[str, StringConstraints(pattern=NAME)]
 """A name that becomes part of Kubernetes names: 30 characters leave room for suffixes."""
 
 CatalogName = Annotated[str, StringConstraints(pattern=CATALOG_NAME)]
-"""A name of a model, machine, template or tier."""
+"""A name of a machine, template or tier, or of a model of one's own."""
+
+ModelName = Annotated[str, StringConstraints(pattern=MODEL_NAME)]
+"""A name of a model in the catalog."""
 
 Person = Annotated[str, StringConstraints(min_length=2, max_length=64)]
 """Who answers for a decision: a user name or an address."""

@@ -12,6 +12,7 @@ from infra.spec.base import (
     CatalogName,
     Complaint,
     FrozenMap,
+    ModelName,
     Name,
     Person,
     Reason,
@@ -36,7 +37,7 @@ class FineTune(Spec):
 
     name: CatalogName = Field(examples=["support-ft"])
     """What people call the fine-tune."""
-    base: CatalogName = Field(examples=["qwen3-32b"])
+    base: ModelName = Field(examples=["qwen3-32b"])
     """The catalog model it was trained from."""
     weights: Weights = Field(
         examples=["hf://acme/support-ft@1f3c", "s3://models/support-ft", "pvc://models/support-ft"]
@@ -191,7 +192,7 @@ class Endpoint(Spec):
 
     extends: ExtendsTarget | None = Field(default=None, examples=["dev/chat"])
     """Start from another endpoint, `<stack>/<endpoint>`; a field here replaces that whole field there."""
-    model: CatalogName | FineTune = Field(examples=["qwen3-32b"])
+    model: ModelName | FineTune = Field(examples=["qwen3-32b"])
     """A model of the catalog, or a fine-tune of one."""
     team: Name = Field(examples=["search"])
     """The team that owns the endpoint and whose quota it uses."""
