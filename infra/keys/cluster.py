@@ -4,13 +4,15 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError, MaxRetryError
 
 from infra.keys.book import KeysError
+from infra.kubeconfig import KubeconfigError
+from infra.kubeconfig import connect as kubeconfig_client
 
 T = TypeVar("T")
 
@@ -32,13 +34,10 @@ def connect(context: str | None, kubeconfig: Path | None = None) -> client.CoreV
     Raises:
         KeysError: no kubeconfig, or no such context in it.
     """
-    file = str(kubeconfig) if kubeconfig else None
     try:
-        api = cast("client.ApiClient", config.new_client_from_config(file, context))  # type: ignore[no-untyped-call]
-    except (config.ConfigException, OSError) as error:
-        shown = context or "(current)"
-        raise KeysError(f"cannot use the kubeconfig context {shown}: {_first_line(str(error))}") from None
-    return client.CoreV1Api(api)
+        return client.CoreV1Api(kubeconfig_client(context, kubeconfig))
+    except KubeconfigError as error:
+        raise KeysError(str(error)) from None
 
 
 def connect_from_within() -> client.CoreV1Api:

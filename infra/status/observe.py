@@ -5,11 +5,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, TypedDict, TypeVar, cast
 
-from kubernetes import client, config
+from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from infra import names
+from infra.kubeconfig import KubeconfigError, connect
 from infra.status.gateway import PartSeen
 from infra.status.state import PodSeen, Trouble, WorkloadSeen
 
@@ -104,13 +105,10 @@ def observe(context: str | None, stack: str, kubeconfig: Path | None = None) -> 
     Raises:
         UnreachableError: no kubeconfig, no such context, or no answer.
     """
-    file = str(kubeconfig) if kubeconfig else None
     try:
-        api = cast("client.ApiClient", config.new_client_from_config(file, context))  # type: ignore[no-untyped-call]
-    except (config.ConfigException, OSError) as error:
-        raise UnreachableError(
-            f"cannot use the kubeconfig context {context or '(current)'}: {error}"
-        ) from None
+        api = connect(context, kubeconfig)
+    except KubeconfigError as error:
+        raise UnreachableError(str(error)) from None
     selector = f"{names.LABEL_STACK}={stack}"
     deployments = _custom(api, "apps", "deployments", selector)
     workloads = (
