@@ -12,18 +12,19 @@ from infra.moderation.judges.protocol import Failed, Opinion, Refused
 from infra.moderation.messages import answer_headers_passed, answer_part
 from infra.moderation.panel import Panel
 from infra.moderation.reading import Reading
+from infra.moderation.room import ANSWER_BYTES_MAX, FREE_BYTES, MESSAGE_BYTES_MAX, NoRoomError, Rooms, Share
 from infra.moderation.texts import answer_texts, document
 from infra.moderation.unreadable import UnreadableError
 from infra.moderation.windows import Step, Window, Windows
-
-ANSWER_BYTES_MAX = 64 << 20
-"""Of an answer that is judged whole; the longest context with log probabilities stays below."""
 
 WINDOWS_AHEAD = 4
 """Windows of a stream that are judged at once; then the engine has to wait."""
 
 PIECE_BYTES = 16 << 10
 """Of a stream that are read at once; an engine that was waited for sends more."""
+
+WRITTEN_BYTES = 256 << 10
+"""Of a whole answer that are written at once: gRPC has two more copies of them."""
 
 Write = Callable[[ProcessingResponse], Awaitable[None]]
 Stop = Callable[[Refused | Failed], Awaitable[None]]
@@ -45,6 +46,9 @@ class Answer(Protocol):
         """Wait until all that was taken is released or refused."""
         ...
 
+    def close(self) -> None:
+        """Give back what room it has."""
+
 
 class PassedOn:
     """An error of the engine: there is nothing of a model in it."""
@@ -62,47 +66,98 @@ class PassedOn:
     async def settle(self) -> None:
         """Return at once: take waits."""
 
+    def close(self) -> None:
+        """Return: it has no room."""
+
 
 class Whole:
     """An answer in one piece: neither its status nor its text is released before it is judged."""
 
-    def __init__(self, panel: Panel, reading: Reading, write: Write, stop: Stop) -> None:
+    def __init__(self, panel: Panel, reading: Reading, rooms: Rooms, write: Write, stop: Stop) -> None:
         self._panel = panel
         self._reading = reading
+        self._rooms = rooms
         self._write = write
         self._stop = stop
-        self._body = bytearray()
+        self._body: bytes | bytearray = b""
+        self._arriving: Share | None = None
+        self._share: Share | None = None
+
+    async def start(self) -> None:
+        """Wait until there is room for what Envoy may send at once; the gateway has all of it by now."""
+        try:
+            self._arriving = await self._rooms.answers_arriving.take(
+                MESSAGE_BYTES_MAX, within_seconds=self._panel.timeout_seconds
+            )
+        except NoRoomError as error:
+            await self._stop(Failed(judge="reader", why=str(error)))
 
     async def take(self, body: bytes, *, end: bool, trailers: bool) -> None:
-        """Keep the part; judge the whole when it is there."""
-        self._body += body
-        if len(self._body) > ANSWER_BYTES_MAX:
-            await self._stop(Failed(judge="reader", why="an answer that is too large"))
-        elif end:
-            whole = bytes(self._body)
-            opinion = await self._judged(whole)
-            if opinion is not None:
-                await self._stop(opinion)
-                return
-            await self._write(answer_headers_passed())
-            await self._write(answer_part(whole, end=not trailers))
-
-    async def _judged(self, body: bytes) -> Opinion:
+        """Keep the part, and read no more before there is room; judge the whole when it is there."""
+        if not self._body:
+            self._body = body  # no copy of what comes in one piece, as the gateway sends it
+        else:
+            self._body = self._body if isinstance(self._body, bytearray) else bytearray(self._body)
+            self._body += body
         try:
-            texts, refused = await self._reading.read(len(body), lambda: self._read(body))
+            await self._make_room(end=end)
+            opinion = await self._judged() if end else None
         except UnreadableError as error:
-            return Failed(judge="reader", why=str(error))
-        return refused or await self._panel.ask(texts)
+            opinion = Failed(judge="reader", why=str(error))
+        if opinion is not None:
+            self.close()
+            await self._stop(opinion)
+        elif end:
+            await self._release(trailers=trailers)
+            self.close()
 
-    def _read(self, body: bytes) -> tuple[tuple[str, ...], Refused | None]:
-        texts = answer_texts(document(body))
+    async def _make_room(self, *, end: bool) -> None:
+        size_bytes = len(self._body)
+        if size_bytes > ANSWER_BYTES_MAX:
+            raise UnreadableError("an answer that is too large")
+        if self._share is None and size_bytes > FREE_BYTES:
+            if end:
+                self._share = self._rooms.answers.take_now(size_bytes)
+            else:
+                self._share = await self._rooms.answers.take(
+                    ANSWER_BYTES_MAX, within_seconds=self._panel.timeout_seconds
+                )
+        if self._share is not None and end:
+            self._share.keep(size_bytes)
+        if self._arriving is not None and (end or self._share is not None):
+            self._arriving.keep(0)
+
+    async def _judged(self) -> Opinion:
+        size_bytes = len(self._body)
+        with await self._rooms.judged.of(size_bytes).take(
+            size_bytes, within_seconds=self._panel.timeout_seconds
+        ):
+            texts, refused = await self._reading.read(size_bytes, self._read)
+            return refused or await self._panel.ask(texts)
+
+    def _read(self) -> tuple[tuple[str, ...], Refused | None]:
+        texts = answer_texts(document(self._body))
         return texts, self._panel.match(texts)
+
+    async def _release(self, *, trailers: bool) -> None:
+        await self._write(answer_headers_passed())
+        for start in range(0, max(1, len(self._body)), WRITTEN_BYTES):
+            part = bytes(self._body[start : start + WRITTEN_BYTES])
+            last = start + WRITTEN_BYTES >= len(self._body)
+            await self._write(answer_part(part, end=last and not trailers))
 
     async def run(self) -> None:
         """Return at once: take releases."""
 
     async def settle(self) -> None:
         """Return at once: take waits."""
+
+    def close(self) -> None:
+        """Drop the answer."""
+        self._body = b""
+        for share in (self._arriving, self._share):
+            if share is not None:
+                share.keep(0)
 
 
 class Streamed:
@@ -161,6 +216,9 @@ class Streamed:
     async def settle(self) -> None:
         """Wait until all windows are released or refused."""
         await self._asked.join()
+
+    def close(self) -> None:
+        """Return: its windows are bounded."""
 
     async def _follow(self, step: Step, asked: asyncio.Task[Opinion] | None, *, last: bool) -> None:
         if self._over:

@@ -2,23 +2,21 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
-from envoy.service.ext_proc.v3.external_processor_pb2 import (
-    HttpBody,
-    HttpHeaders,
-    ProcessingRequest,
-)
+from envoy.service.ext_proc.v3.external_processor_pb2 import ProcessingRequest
 
 from infra.external_processor import Context
 from infra.moderation import messages
 from infra.moderation.answers import Answer, PassedOn, Streamed, Whole
 from infra.moderation.journal import Journal
-from infra.moderation.judges.protocol import Failed, Refused
+from infra.moderation.judges.protocol import Failed, Opinion, Refused
 from infra.moderation.panel import Panel
 from infra.moderation.reading import Reading
+from infra.moderation.room import MESSAGE_BYTES_MAX, NoRoomError, Rooms, Share
 from infra.moderation.texts import request_document, request_texts
+from infra.moderation.told import Told, told
 from infra.moderation.unreadable import TooHeavyError, UnreadableError
 from infra.render.gateway.errors import CallerError
 
@@ -29,48 +27,60 @@ ENDPOINT = re.compile(r"[a-z0-9-]{1,100}", re.ASCII)
 class Conversation:
     """Answers Envoy's messages about one request; whatever is not understood ends in a refusal."""
 
-    def __init__(self, context: Context, panel: Panel, reading: Reading, journal: Journal) -> None:
+    def __init__(
+        self, context: Context, panel: Panel, reading: Reading, rooms: Rooms, journal: Journal
+    ) -> None:
         self._context = context
         self._panel = panel
         self._reading = reading
+        self._rooms = rooms
         self._journal = journal
         self._endpoint = "unknown"
+        self._arriving: Share | None = None
         self._input_passed = False
         self._answer: Answer | None = None
         self._answer_started = False
         self._over = False
 
-    async def run(self, told: AsyncIterator[ProcessingRequest]) -> None:
+    async def run(self) -> None:
         """Read until Envoy has nothing more to say.
 
         Why: were the call to end earlier, Envoy would take it that everything may pass.
         """
-        async with asyncio.TaskGroup() as group:
-            release: asyncio.Task[None] | None = None
-            async for message in told:
-                if self._over:
-                    continue
-                await self._take(message)
-                if self._answer is not None and release is None:
-                    release = group.create_task(self._answer.run())
-            if self._answer is not None and release is not None:
-                await self._answer.settle()
-                release.cancel()
+        try:
+            async with asyncio.TaskGroup() as group:
+                release: asyncio.Task[None] | None = None
+                while (heard := await self._hear()) is not None:
+                    if self._over:
+                        continue
+                    await self._take(heard)
+                    if self._answer is not None and release is None:
+                        release = group.create_task(self._answer.run())
+                if self._answer is not None and release is not None:
+                    await self._answer.settle()
+                    release.cancel()
+        finally:
+            self._has_arrived()
+            if self._answer is not None:
+                self._answer.close()
 
-    async def _take(self, message: ProcessingRequest) -> None:
-        match message.WhichOneof("request"):
-            case "request_headers" if message.request_headers.end_of_stream:
+    async def _hear(self) -> Told | None:
+        message = await self._context.read()
+        return told(message) if isinstance(message, ProcessingRequest) else None
+
+    async def _take(self, heard: Told) -> None:
+        match heard.kind:
+            case "request headers" if heard.end:
                 await self._refuse(messages.UNREADABLE_REQUEST, verdict="failed", judge="reader")
-            case "request_headers":
-                await self._context.write(messages.request_headers_passed())
-            case "request_body":
-                await self._take_request(message.request_body)
-            case "response_headers":
-                await self._take_answer_headers(message.response_headers)
-            case "response_body" if self._answer is not None:
-                body = message.response_body
-                await self._answer.take(body.body, end=body.end_of_stream, trailers=False)
-            case "response_trailers" if self._answer is not None:
+            case "request headers":
+                await self._let_arrive()
+            case "request body":
+                await self._take_request(heard.body)
+            case "answer headers":
+                await self._take_answer_headers(heard)
+            case "answer body" if self._answer is not None:
+                await self._answer.take(heard.body, end=heard.end, trailers=False)
+            case "answer trailers" if self._answer is not None:
                 await self._answer.take(b"", end=True, trailers=True)
                 await self._answer.settle()
                 if not self._over:
@@ -78,14 +88,30 @@ class Conversation:
             case other:
                 raise ValueError(f"Envoy sends {other}")
 
-    async def _take_request(self, body: HttpBody) -> None:
+    async def _let_arrive(self) -> None:
+        """Let Envoy send the request's body; the gateway has all of it by now, so that it is here soon."""
         try:
-            texts, refused = await self._reading.read(len(body.body), lambda: self._read(body.body))
+            self._arriving = await self._rooms.requests_arriving.take(
+                MESSAGE_BYTES_MAX, within_seconds=self._panel.timeout_seconds
+            )
+        except NoRoomError as error:
+            await self._stop(Failed(judge="reader", why=str(error)))
+        else:
+            await self._context.write(messages.request_headers_passed())
+
+    def _has_arrived(self) -> None:
+        if self._arriving is not None:
+            self._arriving.keep(0)
+
+    async def _take_request(self, body: bytes) -> None:
+        try:
+            opinion = await self._judged(body)
+        except NoRoomError as error:
+            opinion = Failed(judge="reader", why=str(error))
         except UnreadableError as error:
             said = messages.HEAVY_REQUEST if isinstance(error, TooHeavyError) else messages.UNREADABLE_REQUEST
             await self._refuse(said, verdict="failed", judge="reader", why=str(error))
             return
-        opinion = refused or await self._panel.ask(texts)
         match opinion:
             case None:
                 self._input_passed = True
@@ -95,6 +121,15 @@ class Conversation:
             case Failed():
                 await self._stop(opinion)
 
+    async def _judged(self, body: bytes) -> Opinion:
+        size_bytes = len(body)
+        with self._rooms.requests.of(size_bytes).take_now(size_bytes):
+            self._has_arrived()
+            judged = self._rooms.judged.of(size_bytes)
+            with await judged.take(size_bytes, within_seconds=self._panel.timeout_seconds):
+                texts, refused = await self._reading.read(size_bytes, lambda: self._read(body))
+                return refused or await self._panel.ask(texts)
+
     def _read(self, body: bytes) -> tuple[tuple[str, ...], Refused | None]:
         request = request_document(body)
         model = str(request.get("model")).partition(":")[0]
@@ -102,16 +137,17 @@ class Conversation:
         texts = request_texts(request)
         return texts, self._panel.match(texts)
 
-    async def _take_answer_headers(self, headers: HttpHeaders) -> None:
-        named = {header.key: header.raw_value.decode("latin-1") for header in headers.headers.headers}
-        road = self._road(named)
-        if headers.end_of_stream and road in ("whole", "streamed"):
+    async def _take_answer_headers(self, heard: Told) -> None:
+        road = self._road(heard.headers)
+        if heard.end and road in ("whole", "streamed"):
             road = "passed on"
         match road:
             case "passed on":
                 self._answer = PassedOn(self._context.write)
             case "whole":
-                self._answer = Whole(self._panel, self._reading, self._context.write, self._stop)
+                whole = Whole(self._panel, self._reading, self._rooms, self._context.write, self._stop)
+                self._answer = whole
+                await whole.start()
                 return
             case "streamed":
                 self._answer = Streamed(self._panel, self._reading, self._context.write, self._stop)

@@ -5,11 +5,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from infra.moderation.room import LARGE_BYTES
+
 AT_ONCE_BYTES = 32 << 10
 """Up to here reading takes milliseconds, whatever a body is made of."""
-
-LARGE_BYTES = 1 << 20
-"""Larger bodies take up to seconds, and wait for each other only."""
 
 LARGE_AT_ONCE = 2
 
@@ -28,4 +27,11 @@ class Reading:
         if size_bytes <= AT_ONCE_BYTES:
             return read()
         threads = self._middle if size_bytes <= LARGE_BYTES else self._large
-        return await asyncio.get_running_loop().run_in_executor(threads, read)
+        job = threads.submit(read)
+        found = asyncio.wrap_future(job)
+        try:
+            return await asyncio.shield(found)
+        except asyncio.CancelledError:
+            if not job.cancel():
+                await asyncio.gather(found, return_exceptions=True)  # it has its memory until then
+            raise

@@ -10,20 +10,17 @@ from infra.moderation.conversation import Conversation
 from infra.moderation.journal import Journal
 from infra.moderation.panel import Panel
 from infra.moderation.reading import Reading
-from infra.render.gateway.errors import MAX_BODY_MIB
-
-MESSAGE_BYTES_MAX = (MAX_BODY_MIB + 1) << 20
-"""A whole request is one message."""
+from infra.moderation.room import MESSAGE_BYTES_MAX, Rooms
 
 
 def server(panel: Callable[[], Panel], journal: Journal) -> grpc.aio.Server:
     """Return a server, not started, that judges every request by the panel of the moment it begins."""
 
-    reading = Reading()
+    reading, rooms = Reading(), Rooms()
 
-    async def process(told: AsyncIterator[ProcessingRequest], context: Context) -> None:
+    async def process(_told: AsyncIterator[ProcessingRequest], context: Context) -> None:
         try:
-            await Conversation(context, panel(), reading, journal).run(told)
+            await Conversation(context, panel(), reading, rooms, journal).run()
         except Exception as error:  # ending in good order would let everything pass
             why = ", ".join(type(each).__name__ for each in _leaves(error))
             journal.say("broken", why=why)

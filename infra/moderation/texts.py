@@ -73,7 +73,7 @@ _SHORTEST_MEDIA = 64
 """Characters: no picture and no sound is shorter, and words are."""
 
 
-def document(body: bytes) -> Mapping[str, Json]:
+def document(body: bytes | bytearray) -> Mapping[str, Json]:
     """Parse a body that has to be one JSON object in UTF-8, without a name twice."""
     try:
         parsed = json.loads(body.decode("utf-8"), object_pairs_hook=_unique)
