@@ -2,13 +2,14 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import grpc
 from envoy.service.ext_proc.v3.external_processor_pb2 import (
     ProcessingRequest,
     ProcessingResponse,
 )
+from immutabledict import immutabledict
 
 EXT_PROC = "envoy.service.ext_proc.v3.ExternalProcessor"
 HEALTH = "grpc.health.v1.Health"
@@ -23,12 +24,10 @@ Context = grpc.aio.ServicerContext[ProcessingRequest, ProcessingResponse]
 Process = Callable[[AsyncIterator[ProcessingRequest], Context], Awaitable[None]]
 
 
-def processor(process: Process, *, message_bytes_max: int | None = None) -> grpc.aio.Server:
+def processor(process: Process, options: Mapping[str, int] = immutabledict()) -> grpc.aio.Server:
     """Return a server, not started, that asks a function about each request, and says that it is well."""
-    options = [(name, WAITING_CALLS_MAX) for name in WAITING_CALLS]
-    if message_bytes_max:
-        options.append(("grpc.max_receive_message_length", message_bytes_max))
-    made = grpc.aio.server(options=options)
+    waiting = dict.fromkeys(WAITING_CALLS, WAITING_CALLS_MAX)
+    made = grpc.aio.server(options=[*waiting.items(), *options.items()])
     made.add_generic_rpc_handlers((_ext_proc(process), _health()))
     return made
 

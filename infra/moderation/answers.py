@@ -83,11 +83,12 @@ class Whole:
         self._arriving: Share | None = None
         self._share: Share | None = None
 
-    async def start(self) -> None:
+    async def start(self, size_bytes: int) -> None:
         """Wait until there is room for what Envoy may send at once; the gateway has all of it by now."""
+        at_once_bytes = min(size_bytes, MESSAGE_BYTES_MAX)
         try:
-            self._arriving = await self._rooms.answers_arriving.take(
-                MESSAGE_BYTES_MAX, within_seconds=self._panel.timeout_seconds
+            self._arriving = await self._rooms.answers_arriving.of(at_once_bytes).take(
+                at_once_bytes, within_seconds=self._panel.timeout_seconds
             )
         except NoRoomError as error:
             await self._stop(Failed(judge="reader", why=str(error)))
@@ -116,12 +117,9 @@ class Whole:
         if size_bytes > ANSWER_BYTES_MAX:
             raise UnreadableError("an answer that is too large")
         if self._share is None and size_bytes > FREE_BYTES:
-            if end:
-                self._share = self._rooms.answers.take_now(size_bytes)
-            else:
-                self._share = await self._rooms.answers.take(
-                    ANSWER_BYTES_MAX, within_seconds=self._panel.timeout_seconds
-                )
+            self._share = await self._rooms.answers.take(
+                size_bytes if end else ANSWER_BYTES_MAX, within_seconds=self._panel.timeout_seconds
+            )
         if self._share is not None and end:
             self._share.keep(size_bytes)
         if self._arriving is not None and (end or self._share is not None):

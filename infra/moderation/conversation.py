@@ -14,7 +14,7 @@ from infra.moderation.journal import Journal
 from infra.moderation.judges.protocol import Failed, Opinion, Refused
 from infra.moderation.panel import Panel
 from infra.moderation.reading import Reading
-from infra.moderation.room import MESSAGE_BYTES_MAX, NoRoomError, Rooms, Share
+from infra.moderation.room import NoRoomError, Rooms, Share
 from infra.moderation.texts import request_document, request_texts
 from infra.moderation.told import Told, told
 from infra.moderation.unreadable import TooHeavyError, UnreadableError
@@ -73,7 +73,7 @@ class Conversation:
             case "request headers" if heard.end:
                 await self._refuse(messages.UNREADABLE_REQUEST, verdict="failed", judge="reader")
             case "request headers":
-                await self._let_arrive()
+                await self._let_arrive(heard.size_bytes)
             case "request body":
                 await self._take_request(heard.body)
             case "answer headers":
@@ -88,11 +88,11 @@ class Conversation:
             case other:
                 raise ValueError(f"Envoy sends {other}")
 
-    async def _let_arrive(self) -> None:
+    async def _let_arrive(self, size_bytes: int) -> None:
         """Let Envoy send the request's body; the gateway has all of it by now, so that it is here soon."""
         try:
-            self._arriving = await self._rooms.requests_arriving.take(
-                MESSAGE_BYTES_MAX, within_seconds=self._panel.timeout_seconds
+            self._arriving = await self._rooms.requests_arriving.of(size_bytes).take(
+                size_bytes, within_seconds=self._panel.timeout_seconds
             )
         except NoRoomError as error:
             await self._stop(Failed(judge="reader", why=str(error)))
@@ -123,10 +123,11 @@ class Conversation:
 
     async def _judged(self, body: bytes) -> Opinion:
         size_bytes = len(body)
-        with self._rooms.requests.of(size_bytes).take_now(size_bytes):
+        within_seconds = self._panel.timeout_seconds
+        with await self._rooms.requests.of(size_bytes).take(size_bytes, within_seconds=within_seconds):
             self._has_arrived()
             judged = self._rooms.judged.of(size_bytes)
-            with await judged.take(size_bytes, within_seconds=self._panel.timeout_seconds):
+            with await judged.take(size_bytes, within_seconds=within_seconds):
                 texts, refused = await self._reading.read(size_bytes, lambda: self._read(body))
                 return refused or await self._panel.ask(texts)
 
@@ -147,7 +148,7 @@ class Conversation:
             case "whole":
                 whole = Whole(self._panel, self._reading, self._rooms, self._context.write, self._stop)
                 self._answer = whole
-                await whole.start()
+                await whole.start(heard.size_bytes)
                 return
             case "streamed":
                 self._answer = Streamed(self._panel, self._reading, self._context.write, self._stop)

@@ -3,22 +3,23 @@
 from collections.abc import AsyncIterator, Callable
 
 import grpc
-from envoy.service.ext_proc.v3.external_processor_pb2 import ProcessingRequest, ProcessingResponse
+from envoy.service.ext_proc.v3.external_processor_pb2 import ProcessingRequest
+from immutabledict import immutabledict
 
-from infra.external_processor import (
-    EXT_PROC,
-    HEALTH,
-    SERVING,
-    WAITING_CALLS,
-    WAITING_CALLS_MAX,
-    Context,
-    Process,
-)
+from infra.external_processor import Context, processor
 from infra.moderation.conversation import Conversation
 from infra.moderation.journal import Journal
 from infra.moderation.panel import Panel
 from infra.moderation.reading import Reading
 from infra.moderation.room import MESSAGE_BYTES_MAX, Rooms
+
+OPTIONS = immutabledict(
+    {
+        "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
+        # Or gRPC reads megabytes of each call ahead, and what finds no room is in memory all the same.
+        "grpc.http2.bdp_probe": 0,
+    }
+)
 
 
 def server(panel: Callable[[], Panel], journal: Journal) -> grpc.aio.Server:
@@ -34,31 +35,7 @@ def server(panel: Callable[[], Panel], journal: Journal) -> grpc.aio.Server:
             journal.say("broken", why=why)
             await context.abort(grpc.StatusCode.INTERNAL, "moderation failed")
 
-    options = [
-        *((name, WAITING_CALLS_MAX) for name in WAITING_CALLS),
-        ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
-        # Or gRPC reads megabytes of each call ahead, and what finds no room is in memory all the same.
-        ("grpc.http2.bdp_probe", 0),
-    ]
-    made = grpc.aio.server(options=options)
-    made.add_generic_rpc_handlers((_judging(process), _health()))
-    return made
-
-
-def _judging(process: Process) -> "grpc.GenericRpcHandler[ProcessingRequest, ProcessingResponse]":
-    handler = grpc.stream_stream_rpc_method_handler(
-        process,
-        request_deserializer=ProcessingRequest.FromString,
-        response_serializer=ProcessingResponse.SerializeToString,
-    )
-    return grpc.method_handlers_generic_handler(EXT_PROC, {"Process": handler})
-
-
-def _health() -> "grpc.GenericRpcHandler[bytes, bytes]":
-    async def check(_request: bytes, _context: object) -> bytes:
-        return SERVING
-
-    return grpc.method_handlers_generic_handler(HEALTH, {"Check": grpc.unary_unary_rpc_method_handler(check)})
+    return processor(process, OPTIONS)
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

@@ -10,6 +10,8 @@ from envoy.service.ext_proc.v3.external_processor_pb2 import (
     ProcessingRequest,
 )
 
+from infra.moderation.room import MESSAGE_BYTES_MAX
+
 Kind = Literal["request headers", "request body", "answer headers", "answer body", "answer trailers"]
 
 
@@ -22,6 +24,12 @@ class Told:
     """Nothing follows of the request or the answer."""
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def size_bytes(self) -> int:
+        """How large the body of these headers is, at most: Envoy holds it to what it says of itself."""
+        said = self.headers.get("content-length", "")
+        return int(said) if said.isdecimal() else MESSAGE_BYTES_MAX
 
 
 def told(message: ProcessingRequest) -> Told:

@@ -40,7 +40,7 @@ def play(scene: Callable[[Ask, Turns], Awaitable[None]]) -> None:
 
             async def ask(told: dict[str, str]) -> Call:
                 call: Call = process(metadata=grpc.aio.Metadata(*told.items()))
-                with suppress(grpc.aio.AioRpcError):  # of a call that has failed already
+                with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):  # it has failed already
                     await call.write(ProcessingRequest(request_headers={}))
                 return call
 

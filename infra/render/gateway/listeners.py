@@ -32,7 +32,7 @@ BODY_SECONDS = 300
 FLUSH_SECONDS = 300
 """How long a caller may not read at all once the engine has finished."""
 
-CLOSE_SECONDS = 10
+CLOSE_SECONDS = 5
 """How long a caller whose connection is to end may not read the last of an answer."""
 
 IDLE_CONNECTION_SECONDS = 600

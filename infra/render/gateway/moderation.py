@@ -35,7 +35,7 @@ _REQUESTS: Mapping[str, Json] = {
     "request_trailer_mode": "SKIP",
 }
 
-_HEADERS = (":status", "content-type", "content-encoding")
+_HEADERS = (":status", "content-type", "content-encoding", "content-length")
 """All that the moderator sees of a request and its answer besides their bodies: no key, no address."""
 
 
