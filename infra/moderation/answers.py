@@ -9,6 +9,7 @@ from envoy.service.ext_proc.v3.external_processor_pb2 import (
 )
 
 from infra.moderation.judges.protocol import Failed, Opinion, Refused
+from infra.moderation.judging import judged
 from infra.moderation.messages import answer_headers_passed, answer_part
 from infra.moderation.panel import Panel
 from infra.moderation.reading import Reading
@@ -102,7 +103,11 @@ class Whole:
             self._body += body
         try:
             await self._make_room(end=end)
-            opinion = await self._judged() if end else None
+            opinion = (
+                await judged(self._panel, self._reading, self._rooms, len(self._body), self._read)
+                if end
+                else None
+            )
         except UnreadableError as error:
             opinion = Failed(judge="reader", why=str(error))
         if opinion is not None:
@@ -124,14 +129,6 @@ class Whole:
             self._share.keep(size_bytes)
         if self._arriving is not None and (end or self._share is not None):
             self._arriving.keep(0)
-
-    async def _judged(self) -> Opinion:
-        size_bytes = len(self._body)
-        with await self._rooms.judged.of(size_bytes).take(
-            size_bytes, within_seconds=self._panel.timeout_seconds
-        ):
-            texts, refused = await self._reading.read(size_bytes, self._read)
-            return refused or await self._panel.ask(texts)
 
     def _read(self) -> tuple[tuple[str, ...], Refused | None]:
         texts = answer_texts(document(self._body))

@@ -12,6 +12,7 @@ from infra.moderation import messages
 from infra.moderation.answers import Answer, PassedOn, Streamed, Whole
 from infra.moderation.journal import Journal
 from infra.moderation.judges.protocol import Failed, Opinion, Refused
+from infra.moderation.judging import judged
 from infra.moderation.panel import Panel
 from infra.moderation.reading import Reading
 from infra.moderation.room import NoRoomError, Rooms, Share
@@ -123,13 +124,10 @@ class Conversation:
 
     async def _judged(self, body: bytes) -> Opinion:
         size_bytes = len(body)
-        within_seconds = self._panel.timeout_seconds
-        with await self._rooms.requests.of(size_bytes).take(size_bytes, within_seconds=within_seconds):
+        room = self._rooms.requests.of(size_bytes)
+        with await room.take(size_bytes, within_seconds=self._panel.timeout_seconds):
             self._has_arrived()
-            judged = self._rooms.judged.of(size_bytes)
-            with await judged.take(size_bytes, within_seconds=within_seconds):
-                texts, refused = await self._reading.read(size_bytes, lambda: self._read(body))
-                return refused or await self._panel.ask(texts)
+            return await judged(self._panel, self._reading, self._rooms, size_bytes, lambda: self._read(body))
 
     def _read(self, body: bytes) -> tuple[tuple[str, ...], Refused | None]:
         request = request_document(body)
